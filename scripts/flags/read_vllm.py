@@ -1,0 +1,189 @@
+"""Read the flags of `vllm serve` from a folder of vLLM's sources by running its own parser.
+
+Usage: python read_vllm.py SOURCES OUT.json
+Run in a fresh process: the sources are imported with everything heavy stubbed (see stubs.py).
+"""
+
+from __future__ import annotations
+
+import argparse
+import ast
+import contextlib
+import dataclasses
+import importlib
+import io
+import json
+import logging
+import os
+import re
+import sys
+import typing
+from pathlib import Path
+from typing import Any
+
+import stubs
+from serialise import Row, rows
+
+# What the parser itself is made in: a stub in their place would make the result worthless.
+ESSENTIAL = re.compile(
+    r"vllm\.(engine\.arg_utils|config(\..*)?|utils(\.argparse_utils)?|scripts|entrypoints\.cli\.serve"
+    r"|entrypoints\.(openai|launchers|common)\.cli_args|.*(tool_parsers|tool_parser|reasoning)(\..*)?)"
+)
+
+
+def pretend_cuda() -> None:
+    """Make the parser see what it sees on an NVIDIA machine, which is where images run."""
+    with contextlib.suppress(ImportError, AttributeError):
+        platforms: Any = importlib.import_module("vllm.platforms")
+        interface: Any = importlib.import_module("vllm.platforms.interface")
+        base = interface.UnspecifiedPlatform
+        members = {"_enum": interface.PlatformEnum.CUDA, "device_type": "cuda", "device_name": "cuda"}
+        platforms._current_platform = platforms.current_platform = type("Cuda", (base,), members)()
+
+
+def flexible_parser_class() -> type[argparse.ArgumentParser]:
+    for module in ("vllm.utils.argparse_utils", "vllm.utils"):
+        with contextlib.suppress(ImportError):
+            cls = getattr(importlib.import_module(module), "FlexibleArgumentParser", None)
+            if isinstance(cls, type) and issubclass(cls, argparse.ArgumentParser):
+                return cls
+    raise LookupError("vLLM's FlexibleArgumentParser was not found")
+
+
+def serve_parser(parser_class: type[argparse.ArgumentParser]) -> argparse.ArgumentParser:
+    """The parser of `vllm serve`, made by the module that makes it in this version."""
+    with contextlib.suppress(ImportError, AttributeError):
+        serve = importlib.import_module("vllm.entrypoints.cli.serve")
+        command = serve.ServeSubcommand()
+        if "StubType" not in type(type(command)).__name__:
+            return command.subparser_init(parser_class().add_subparsers())  # type: ignore[no-any-return]
+    captured: list[argparse.ArgumentParser] = []
+
+    def capture(self: argparse.ArgumentParser, *args: Any, **kwargs: Any) -> None:
+        captured.append(self)
+        raise SystemExit
+
+    original, parser_class.parse_args = parser_class.parse_args, capture  # type: ignore[method-assign,assignment]
+    with contextlib.suppress(SystemExit):
+        importlib.import_module("vllm.scripts").main()
+    parser_class.parse_args = original  # type: ignore[method-assign]
+    for action in captured[0]._actions:
+        if isinstance(action, argparse._SubParsersAction):
+            return action.choices["serve"]  # type: ignore[no-any-return]
+    raise LookupError("no serve command in vllm.scripts")
+
+
+def config_fields(sources: Path) -> dict[str, tuple[str, str]]:
+    """Flag to (configuration class, field), from `add_argument("--flag", **x_kwargs["field"])`."""
+    tree = ast.parse((sources / "vllm/engine/arg_utils.py").read_text("utf-8"))
+    classes: dict[str, str] = {}
+    found: dict[str, tuple[str, str]] = {}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Assign) and isinstance(node.value, ast.Call):
+            call = node.value
+            if isinstance(call.func, ast.Name) and call.func.id == "get_kwargs" and call.args:
+                classes[ast.unparse(node.targets[0])] = ast.unparse(call.args[0])
+    for node in ast.walk(tree):
+        if not (isinstance(node, ast.Call) and getattr(node.func, "attr", "") == "add_argument"):
+            continue
+        names = [a.value for a in node.args if isinstance(a, ast.Constant) and isinstance(a.value, str)]
+        for keyword in node.keywords:
+            value = keyword.value
+            if (
+                keyword.arg is None
+                and isinstance(value, ast.Subscript)
+                and isinstance(value.slice, ast.Constant)
+            ):
+                cls = classes.get(ast.unparse(value.value))
+                for name in names if cls else []:
+                    found[name] = (str(cls), str(value.slice.value))
+    return found
+
+
+def describe_field(row: Row, cls_name: str, field_name: str) -> None:
+    """Add to a row what the configuration class behind it says: range, and the keys of a JSON value."""
+    row["field"] = f"{cls_name}.{field_name}"
+    cls = getattr(importlib.import_module("vllm.config"), cls_name, None)
+    if cls is None:
+        cls = getattr(importlib.import_module("vllm.engine.arg_utils"), cls_name, None)
+    if not dataclasses.is_dataclass(cls):
+        return
+    field = next((f for f in dataclasses.fields(cls) if f.name == field_name), None)
+    if field is None:
+        return
+    bounds = {
+        key: getattr(rule, key)
+        for rule in getattr(field.default, "metadata", [])
+        for key in ("ge", "gt", "le", "lt")
+        if hasattr(rule, key)
+    }
+    if bounds:
+        row["range"] = bounds
+    if row["kind"] == "json":
+        for hint in _hints(field.type):
+            if dataclasses.is_dataclass(hint):
+                row["keys"] = [f.name for f in dataclasses.fields(hint) if f.init]
+                row["closed"] = (getattr(hint, "__pydantic_config__", None) or {}).get("extra") == "forbid"
+
+
+def _hints(hint: Any) -> list[Any]:
+    arguments = typing.get_args(hint)
+    return [hint, *(part for argument in arguments for part in _hints(argument))]
+
+
+def syntax(parser: argparse.ArgumentParser, parser_class: type[argparse.ArgumentParser]) -> Row:
+    """How this version's parser treats words, found by asking it."""
+
+    def takes(*words: str) -> argparse.Namespace | None:
+        with contextlib.redirect_stderr(io.StringIO()), contextlib.suppress(BaseException):
+            probe = parser_class(add_help=False)
+            probe.add_argument("--json-arg", type=json.loads)
+            probe.add_argument("--long-name")
+            return probe.parse_args(list(words))
+        return None
+
+    def serve_takes_model() -> bool:
+        with (
+            contextlib.redirect_stderr(io.StringIO()),
+            contextlib.suppress(ValueError, SystemExit, AttributeError),
+        ):
+            main = parser_class(add_help=False)
+            sub = main.add_subparsers(dest="command", parser_class=parser_class)
+            serve = sub.add_parser("serve")
+            serve.add_argument("model_tag", nargs="?")
+            serve.add_argument("--model")
+            main.parse_args(["serve", "--model", "x"])
+            return True
+        return False
+
+    dotted = takes("--json-arg.a.b", "1")
+    listed = takes("--json-arg.a+", "x,y")
+    return {
+        "underscores": takes("--long_name", "x") is not None,
+        "dotted": dotted is not None and dotted.json_arg == {"a": {"b": 1}},
+        "dotted_lists": listed is not None and listed.json_arg == {"a": ["x", "y"]},
+        "serve_takes_model": serve_takes_model(),
+    }
+
+
+def main(sources: Path, out: Path) -> None:
+    os.environ["VLLM_CONFIGURE_LOGGING"] = "0"
+    logging.disable(logging.CRITICAL)
+    sys.argv = ["vllm"]
+    finder = stubs.install("vllm", sources)
+    pretend_cuda()
+    parser_class = flexible_parser_class()
+    parser = serve_parser(parser_class)
+    found = rows(parser)
+    fields = config_fields(sources)
+    for row in found:
+        for spelling in row["spellings"]:
+            if spelling in fields:
+                describe_field(row, *fields[spelling])
+    broken = {name: why for name, why in finder.failed.items() if ESSENTIAL.fullmatch(name)}
+    result = {"flags": found, "syntax": syntax(parser, parser_class), "stubbed": broken}
+    out.write_text(json.dumps(result), "utf-8")
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]), Path(sys.argv[2]))

@@ -1,0 +1,1 @@
+"""The door: one file per command; arguments in, one call, report out."""

@@ -1,0 +1,67 @@
+"""What servespec has to say about a spec: findings with a code, a place and a way out."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+RULES_URL = "https://servespec.dev/rules"
+
+
+class Severity(StrEnum):
+    """How bad a finding is; only ``error`` makes ``check`` fail (``--strict``: warnings too)."""
+
+    error = "error"
+    warning = "warning"
+    info = "info"
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """A place in a file. Lines and columns count from 1; the end column is exclusive."""
+
+    line: int
+    column: int
+    end_line: int
+    end_column: int
+
+
+@dataclass(frozen=True, slots=True)
+class Edit:
+    """Replace the text of ``span`` by ``text``; ``safe`` when the meaning cannot get worse."""
+
+    span: Span
+    text: str
+    safe: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Fix:
+    """What to do about a finding: a sentence, and the edits that do it where a machine can."""
+
+    message: str
+    edits: tuple[Edit, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Diagnostic:
+    """One finding.
+
+    ``key`` is the dotted path in the spec (``limits.max_model_len``, ``targets.vllm.args.tp``);
+    ``engine`` is set when it holds for one target alone. The span is found from the key by
+    whoever has the file's nodes, so that rules need not know about lines.
+    """
+
+    code: str
+    severity: Severity
+    message: str
+    engine: str | None = None
+    key: str | None = None
+    file: str | None = None
+    span: Span | None = None
+    fix: Fix | None = None
+
+    @property
+    def url(self) -> str:
+        """The page of the rule."""
+        return f"{RULES_URL}/{self.code}"

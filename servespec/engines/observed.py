@@ -1,0 +1,40 @@
+"""What a start-up log says, in the words of the memory budget."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Observed:
+    """Figures read off a log; None where it does not print them. Bytes are exact conversions of what is printed."""
+
+    engine: str
+    version: str | None = None
+    weights_bytes: int | None = None
+    activation_bytes: int | None = None
+    non_torch_bytes: int | None = None
+    cuda_graph_bytes: int | None = None
+    kv_cache_bytes: int | None = None
+    kv_tokens: int | None = None
+    num_blocks: int | None = None
+    block_size: int | None = None
+    max_concurrency: float | None = None
+    max_model_len: int | None = None
+    estimated_max_model_len: int | None = None
+    ready: bool = False
+    refusal: str | None = None
+    refusal_kind: str | None = None
+
+
+class LogReader(Protocol):
+    """Reads a log as it grows."""
+
+    def feed(self, line: str) -> str | None:
+        """Take one line; returns the phase that begins with it (``loading weights``), if any."""
+        ...
+
+    def observed(self) -> Observed:
+        """All that the lines so far say."""
+        ...

@@ -1,0 +1,94 @@
+"""The vLLM engine: the door to this package, one import per question."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from servespec.deployment import Deployment
+    from servespec.engines.base import Inputs, Resolved
+    from servespec.engines.launch import Launch
+    from servespec.engines.observed import LogReader, Observed
+    from servespec.memory.budget import MemoryBudget
+    from servespec.rules.base import Rule
+    from servespec.smoke.probe import Probe
+
+
+class vLLMEngine:
+    """See :class:`servespec.engines.base.Engine`."""
+
+    name = "vllm"
+    title = "vLLM"
+
+    def known_versions(self) -> tuple[str, ...]:
+        """All versions of the flag catalogue, oldest first."""
+        from servespec.engines.flag_catalogue import known_versions
+
+        return known_versions(self.name)
+
+    def newest_version(self) -> str:
+        """The newest version of the flag catalogue."""
+        from servespec.engines.flag_catalogue import newest
+
+        return newest(self.name)
+
+    def nearest_version(self, asked: str) -> str:
+        """The version that is followed for one that the catalogue may not have."""
+        from servespec.engines.flag_catalogue import load
+
+        return load(self.name, asked).version
+
+    def resolve(self, inputs: Inputs) -> Resolved:
+        """Every effective setting of this version."""
+        from servespec.engines.vllm.defaults import resolve
+
+        return resolve(inputs)
+
+    def budget(self, deployment: Deployment) -> MemoryBudget:
+        """What this version allocates. Raises UnmodelledError."""
+        from servespec.engines.vllm.memory import budget
+
+        return budget(deployment)
+
+    def lower(self, deployment: Deployment) -> Launch:
+        """argv, environment, image and health of the server."""
+        from servespec.engines.vllm.lower import lower
+
+        return lower(deployment)
+
+    def lift(self, argv: Sequence[str], environment: Mapping[str, str], version: str) -> Mapping[str, object]:
+        """The spec that a published command means."""
+        from servespec.engines.vllm.lift import lift
+
+        return lift(argv, environment, version)
+
+    def rules(self) -> Sequence[Rule]:
+        """Rules that hold for this engine alone."""
+        from servespec.engines.vllm.rules import RULES
+
+        return RULES
+
+    def log_reader(self, version: str) -> LogReader:
+        """A reader of this version's start-up log."""
+        from servespec.engines.vllm.logs import Reader
+
+        return Reader(version)
+
+    def observe(self, log: str, version: str | None) -> Observed:
+        """What a whole start-up log says."""
+        from servespec.engines.vllm.logs import Reader
+
+        reader = Reader(version)
+        for line in log.splitlines():
+            reader.feed(line)
+        return reader.observed()
+
+    def probes(self, deployment: Deployment) -> Sequence[Probe]:
+        """Smoke probes of this engine's own interface."""
+        from servespec.engines.vllm.probes import probes
+
+        return probes(deployment)
+
+
+ENGINE = vLLMEngine()

@@ -1,0 +1,67 @@
+"""The one tree of errors that servespec raises on purpose.
+
+Every error here ends as a clean message on stderr, never as a traceback: the message is a whole
+sentence that says what is wrong and what to do. A finding about a spec is no error but a
+:class:`servespec.diagnostics.Diagnostic`.
+"""
+
+from __future__ import annotations
+
+
+class ServespecError(Exception):
+    """Base of all: the command could not be carried out (exit code 2)."""
+
+    exit_code = 2
+
+
+class UsageError(ServespecError):
+    """An option or an argument that makes no sense; nothing was done."""
+
+
+class SourceError(ServespecError):
+    """Model facts that were asked for could not be read: no such file, not JSON, no such model."""
+
+
+class UnknownModelError(SourceError):
+    """Nothing that servespec can reach (catalogue, folder, configuration, Hub) knows the model."""
+
+
+class UnmodelledError(ServespecError):
+    """The architecture, quantization or setting is known but not modelled, so no budget can be made.
+
+    ``what`` names it, as in ``architecture FooForCausalLM``.
+    """
+
+    def __init__(self, what: str, message: str | None = None) -> None:
+        """Keep what is not modelled, to be named in the diagnostic."""
+        super().__init__(message or f"{what} is not modelled")
+        self.what = what
+
+
+class UnknownGPUError(ServespecError):
+    """No GPU of that name in the catalogue; ``nearest`` is the closest name there is."""
+
+    def __init__(self, name: str, nearest: str | None) -> None:
+        """Keep both names for the diagnostic and its fix."""
+        hint = f"; did you mean {nearest!r}?" if nearest else ""
+        super().__init__(f"no GPU named {name!r} in the catalogue{hint} (`servespec gpus` lists them)")
+        self.name = name
+        self.nearest = nearest
+
+
+class RenderError(ServespecError):
+    """An artefact could not be written, or would overwrite what a person changed."""
+
+
+class StartError(ServespecError):
+    """An engine did not start, or ended before it was ready (exit code 1)."""
+
+    exit_code = 1
+
+
+class MissingExtraError(ServespecError):
+    """A command needs an optional dependency that is not installed."""
+
+    def __init__(self, package: str, extra: str) -> None:
+        """Name the package and the extra that brings it."""
+        super().__init__(f"this needs the package {package}: pip install 'servespec[{extra}]'")

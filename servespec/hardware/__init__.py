@@ -1,0 +1,1 @@
+"""What a GPU is: the catalogue, and NVML for the local machine."""

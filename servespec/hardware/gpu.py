@@ -1,0 +1,41 @@
+"""What a GPU is to servespec: a row of the catalogue, or what NVML says of the local machine."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GPU:
+    """One accelerator, as engines see it.
+
+    ``total_bytes`` is what the engine calls the device's total (CUDA's ``total_memory``, ROCm's
+    likewise), which is less than the name says. ``used_bytes`` is what the driver and the CUDA
+    context hold before anything is allocated. ``kind`` is ``cuda``, ``rocm`` or ``cpu``.
+    ``compute_capability`` is (9, 0) for an H100; None where there is none.
+    """
+
+    name: str
+    kind: str
+    total_bytes: int
+    total_spread_bytes: int = 0
+    used_bytes: int = 0
+    compute_capability: tuple[int, int] | None = None
+    architecture: str = ""
+    bandwidth_bytes_per_second: float = 0.0
+    bf16_flops: float = 0.0
+    fp16_flops: float = 0.0
+    fp8_flops: float = 0.0
+    fp4_flops: float = 0.0
+    int8_flops: float = 0.0
+    interconnect: str = "pcie"
+    interconnect_bytes_per_second: float = 0.0
+    unified_memory: bool = False
+    multiprocessors: int = 0
+    aliases: tuple[str, ...] = ()
+    source: str = ""
+
+    @property
+    def is_cpu(self) -> bool:
+        """Whether the engine runs on the host's processor."""
+        return self.kind == "cpu"

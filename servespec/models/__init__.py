@@ -1,0 +1,1 @@
+"""What a checkpoint is: a configuration becomes :class:`servespec.models.facts.ModelFacts`."""

@@ -1,0 +1,1 @@
+"""Architecture families: one module each, found by the ``architectures`` that it declares."""

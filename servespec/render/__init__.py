@@ -1,0 +1,1 @@
+"""Artefacts: a :class:`servespec.engines.launch.Launch` becomes files."""

@@ -1,0 +1,1 @@
+"""Telling people: text, JSON, SARIF, GitHub, GitLab, JUnit, the memory picture."""

@@ -1,0 +1,1 @@
+"""What can be wrong with a spec: rules as small functions with a card each."""

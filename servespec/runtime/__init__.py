@@ -1,0 +1,1 @@
+"""Starting and stopping engines: host process or compose."""

@@ -1,0 +1,1 @@
+"""Proof: probes over HTTP, and the prediction held against what the engine says."""
