@@ -36,11 +36,31 @@ class Edit:
 
 
 @dataclass(frozen=True, slots=True)
+class Change:
+    """An edit in terms of the spec, for who does not know the file's text.
+
+    The key ``key`` (dotted) gets the value ``value``; ``remove`` takes the key away instead, and
+    ``rename`` gives it another last part and leaves its value. Whoever has the file's nodes turns it
+    into an :class:`Edit` that keeps comments, order and quotes. ``safe`` as in :class:`Edit`.
+    """
+
+    key: str
+    value: str | int | float | bool | None = None
+    remove: bool = False
+    rename: str | None = None
+    safe: bool = True
+
+
+@dataclass(frozen=True, slots=True)
 class Fix:
-    """What to do about a finding: a sentence, and the edits that do it where a machine can."""
+    """What to do about a finding: a sentence, and the edits that do it where a machine can.
+
+    A rule gives ``changes``; ``edits`` are what they become in a file.
+    """
 
     message: str
     edits: tuple[Edit, ...] = ()
+    changes: tuple[Change, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
