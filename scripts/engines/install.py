@@ -313,7 +313,7 @@ RECIPES = {
         Recipe(
             name="vllm",
             version="0.32.0",
-            download_mb=900,
+            download_mb=700,
             disk_mb=2500,
             finish=finish_vllm,
             check=CHECK_VLLM,
@@ -321,7 +321,7 @@ RECIPES = {
         Recipe(
             name="sglang",
             version="0.5.23",
-            download_mb=1000,
+            download_mb=760,
             disk_mb=3000,
             finish=finish_sglang,
             check=CHECK_SGLANG,
