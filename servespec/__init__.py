@@ -1,0 +1,1 @@
+"""servespec: a declarative compiler and validator for LLM serving."""

@@ -1,0 +1,93 @@
+"""What stays allocated through the whole profile run: expert workspaces and the dummy images."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from servespec.engines.vllm.activation.shape import ProfileShape
+from servespec.memory.budget import Term
+
+if TYPE_CHECKING:
+    from servespec.deployment import Deployment
+    from servespec.models.facts import ModelFacts, Vision
+
+WORKSPACE_MANAGER = (0, 13)
+"""First release in which the fused experts' workspace is kept by v1/worker/workspace.py."""
+
+
+def expert_workspace_term(shape: ProfileShape, model: ModelFacts) -> Term | None:
+    """The two workspaces of the Triton fused experts; None without experts, or for MXFP4 kernels.
+
+    workspace13 = tokens × top-k × max(N ÷ 2, K), workspace2 = tokens × top-k × max(N, K), with N both
+    projections of one expert on this rank and K the hidden size. Source: vllm 0.25.1
+    model_executor/layers/fused_moe/fused_moe.py TritonExperts.workspace_shapes; exact on Qwen3-30B-A3B-FP8
+    and DeepSeek-V2-Lite. The gpt-oss rows (MXFP4) show none.
+    """
+    if model.moe is None:
+        return None
+    if model.quantization is not None and model.quantization.method == "mxfp4":
+        return None
+    split = 1 if shape.expert_parallel else shape.tensor_parallel
+    both = (2 if model.moe.gated else 1) * model.moe.intermediate_size // split
+    width = max(both // 2, shape.hidden_size) + max(both, shape.hidden_size)
+    size = shape.tokens * model.moe.experts_per_token * width * shape.element_bytes
+    return Term(
+        "expert workspace",
+        size,
+        "max_num_batched_tokens × top-k × (max(N ÷ 2, K) + max(N, K)) × element bytes",
+        "vllm 0.25.1 layers/fused_moe/fused_moe.py workspace_shapes",
+        f"{shape.tokens:,} × {model.moe.experts_per_token} × {width:,} × {shape.element_bytes}",
+    )
+
+
+def images_term(deployment: Deployment, shape: ProfileShape) -> Term | None:
+    """Pixels and encoder outputs of the dummy images, alive until the sampler is done; None for text alone.
+
+    As many images of the largest size as the encoder budget (max_num_batched_tokens, or one image where
+    that is larger) holds. Source: vllm 0.19.0 v1/worker/gpu_model_runner.py profile_run; to 0.01 GiB on
+    Gemma-3-12b and Mistral-Small-3.1 (llmd205-09, -31).
+    """
+    vision = deployment.model.vision
+    if vision is None or not images_are_allowed(deployment):
+        return None
+    tokens_each = tokens_of_largest_image(vision)
+    images = images_in_profile(deployment, shape, tokens_each)
+    pixels = images * tokens_each * vision.spatial_merge**2 * 3 * vision.patch_size**2
+    if vision.image_size is not None:
+        pixels = images * 3 * vision.image_size**2
+    outputs = images * tokens_each * shape.hidden_size
+    return Term(
+        "dummy images",
+        (pixels + outputs) * shape.element_bytes,
+        "images × (pixels + tokens × hidden) × element bytes",
+        "vllm 0.19.0 v1/worker/gpu_model_runner.py profile_run",
+        f"{images} × ({pixels // max(1, images):,} + {tokens_each:,} × {shape.hidden_size:,}) × {shape.element_bytes}",
+    )
+
+
+def images_are_allowed(deployment: Deployment) -> bool:
+    """Whether the vision tower is there at all: not dropped by a limit of 0 or language_model_only."""
+    if deployment.settings.flag("language_model_only"):
+        return False
+    limits = deployment.settings.value("limit_mm_per_prompt")
+    if not hasattr(limits, "get"):
+        return True
+    image = limits.get("image", 1)
+    return image != 0
+
+
+def tokens_of_largest_image(vision: Vision) -> int:
+    """Tokens that the largest image becomes, when the family does not say: its patches after merging."""
+    if vision.tokens_per_image is not None:
+        return vision.tokens_per_image
+    side = (vision.image_size or 1024) // vision.patch_size // max(1, vision.spatial_merge)
+    return max(1, side * side)
+
+
+def images_in_profile(deployment: Deployment, shape: ProfileShape, tokens_each: int) -> int:
+    """How many images the profile run encodes in one batch."""
+    budget = max(shape.tokens, tokens_each)
+    limits = deployment.settings.value("limit_mm_per_prompt")
+    per_prompt: object = limits.get("image", 999) if hasattr(limits, "get") else 999
+    allowed = per_prompt if isinstance(per_prompt, int) else 999
+    return max(1, min(budget // tokens_each, shape.sequences * allowed))
