@@ -1,0 +1,1 @@
+"""Predictions held against measured start-ups: `python -m benchmarks.accuracy`."""

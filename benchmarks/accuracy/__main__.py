@@ -1,0 +1,40 @@
+"""`make accuracy`: all cases, all figures, and the rivals on the same rows."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from benchmarks.accuracy.cases import DATA, load_cases
+from benchmarks.accuracy.predict import predict
+from benchmarks.accuracy.table import classes_table, verdict_lines, worst_lines
+
+
+def main() -> None:
+    """Print the tables; with ``--output`` write them into a file as well."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--cases", type=Path, nargs="*", default=sorted(DATA.glob("*cases.jsonl")))
+    parser.add_argument("--configurations", type=Path, help="folder of the specs' model.config files")
+    parser.add_argument("--beyond", type=float, default=0.10, help="list the cases with an error above this")
+    parser.add_argument("--only", default="", help="substring of the ids of the cases to run")
+    parser.add_argument("--rivals", action="store_true", help="run the rivals from PyPI on the same rows")
+    parser.add_argument("--output", type=Path)
+    options = parser.parse_args()
+    cases = [case for case in load_cases(options.cases) if options.only in case.id]
+    predictions = predict(cases, options.configurations)
+    sections = [
+        "## Errors of the predictions",
+        classes_table(cases, predictions),
+        "## Verdicts",
+        verdict_lines(cases, predictions),
+        f"## Cases beyond {options.beyond:.0%}",
+        worst_lines(cases, predictions, options.beyond),
+    ]
+    text = "\n\n".join(sections) + "\n"
+    print(text)
+    if options.output:
+        options.output.write_text(text, encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

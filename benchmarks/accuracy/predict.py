@@ -1,0 +1,61 @@
+"""servespec's own predictions, taken from the command that users run: `servespec check --format json`."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import tempfile
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from benchmarks.accuracy.cases import Case, write_specs
+from benchmarks.accuracy.figures import Prediction
+
+
+def predict(cases: Sequence[Case], configurations: Path | None = None) -> dict[str, Prediction]:
+    """Check all cases in one call; predictions by case.
+
+    ``configurations`` is the folder that the specs' ``model.config`` files lie in; None takes them from
+    the built-in catalogue.
+    """
+    from servespec.models.sources.catalogue import export
+
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        if configurations is None:
+            export(folder)
+        else:
+            for path in configurations.glob("*_config.json"):
+                (folder / path.name).symlink_to(path.resolve())
+        files = write_specs(cases, folder)
+        result = subprocess.run(
+            [sys.executable, "-m", "servespec", "check", "--format", "json", *map(str, files.values())],
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        if result.returncode not in (0, 1):
+            raise RuntimeError(f"servespec check ended with {result.returncode}: {result.stderr[-2000:]}")
+        report = json.loads(result.stdout)
+    by_path = {entry["path"]: entry for entry in report["files"]}
+    return {case.id: _prediction(case, by_path[str(files[case.id])]) for case in cases}
+
+
+def _prediction(case: Case, entry: Mapping[str, Any]) -> Prediction:
+    reasons = [d["message"] for d in entry.get("diagnostics", ()) if d["severity"] in ("error", "warning")]
+    target = next((t for t in entry.get("targets", ()) if t["engine"] == case.engine), None)
+    if target is None:
+        return Prediction(verdict=entry["verdict"], reason="; ".join(reasons)[:300])
+    memory = target.get("memory") or {}
+    return Prediction(
+        verdict=target["verdict"],
+        weights_bytes=memory.get("weights_bytes"),
+        activation_bytes=memory.get("activation_bytes"),
+        kv_cache_bytes=memory.get("kv_cache_bytes"),
+        kv_bytes_per_token=memory.get("kv_bytes_per_token"),
+        kv_tokens=memory.get("kv_tokens"),
+        uncertainty_bytes=memory.get("uncertainty_bytes"),
+        reason="; ".join(reasons)[:300],
+    )
