@@ -10,8 +10,10 @@ class GPU:
     """One accelerator, as engines see it.
 
     ``total_bytes`` is what the engine calls the device's total (CUDA's ``total_memory``, ROCm's
-    likewise), which is less than the name says. ``used_bytes`` is what the driver and the CUDA
-    context hold before anything is allocated. ``kind`` is ``cuda``, ``rocm`` or ``cpu``.
+    likewise), which is less than the name says; 0 where it is unknown (the host's memory behind
+    ``cpu``). ``driver_total_bytes`` is what nvidia-smi prints as the total, which some engines
+    size themselves by; 0 where the driver prints none (unified memory, MIG). ``used_bytes`` is what
+    the driver and the CUDA context hold before anything is allocated. ``kind`` is ``cuda``, ``rocm`` or ``cpu``.
     ``compute_capability`` is (9, 0) for an H100; None where there is none.
     """
 
@@ -20,6 +22,7 @@ class GPU:
     total_bytes: int
     total_spread_bytes: int = 0
     used_bytes: int = 0
+    driver_total_bytes: int = 0
     compute_capability: tuple[int, int] | None = None
     architecture: str = ""
     bandwidth_bytes_per_second: float = 0.0
