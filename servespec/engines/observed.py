@@ -15,6 +15,8 @@ class Observed:
     weights_bytes: int | None = None
     activation_bytes: int | None = None
     non_torch_bytes: int | None = None
+    cuda_graph_estimate_bytes: int | None = None
+    """What the engine subtracts for graphs before it sizes the KV cache; ``cuda_graph_bytes``: what they took."""
     cuda_graph_bytes: int | None = None
     kv_cache_bytes: int | None = None
     kv_tokens: int | None = None

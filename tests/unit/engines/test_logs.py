@@ -1,0 +1,105 @@
+"""Start-up logs as published or recorded, read by the engine's log reader."""
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+
+import pytest
+
+from servespec.engines import get_engine
+
+LOGS = Path(__file__).parents[2] / "data" / "logs"
+CASES = sorted(LOGS.glob("*/*.log"))
+
+
+@pytest.mark.parametrize("path", CASES, ids=lambda path: f"{path.parent.name}/{path.stem}")
+def test_a_published_log_reads_as_the_figures_it_prints(path: Path) -> None:
+    expected = json.loads(path.with_suffix(".json").read_text())["expected"]
+    observed = asdict(get_engine(path.parent.name).observe(path.read_text(), None))
+    assert {name: observed[name] for name in expected} == expected
+
+
+def phases(engine: str, name: str) -> list[str]:
+    reader = get_engine(engine).log_reader("")
+    lines = (LOGS / engine / f"{name}.log").read_text().splitlines()
+    return [phase for phase in map(reader.feed, lines) if phase]
+
+
+def test_vllm_tells_its_phases_in_order_until_it_is_ready() -> None:
+    assert phases("vllm", "0.32.0-cpu") == [
+        "reading the configuration",
+        "starting the engine",
+        "loading weights",
+        "loading weights (0/1)",
+        "loading weights (1/1)",
+        "allocating the KV cache",
+        "starting the HTTP server",
+        "ready",
+    ]
+
+
+def test_sglang_is_ready_only_when_it_says_so_not_when_the_port_is_open() -> None:
+    assert phases("sglang", "0.5.23-cpu")[-2:] == ["warming up", "ready"]
+
+
+def test_compiling_is_a_phase_of_its_own() -> None:
+    assert "compiling" in phases("vllm", "0.7.1-v1-blocks")
+
+
+def test_the_rank_with_the_least_kv_cache_decides() -> None:
+    log = (
+        "(Worker_TP0 pid=1) INFO 05-14 00:04:17 [gpu_worker.py:460] Available KV cache memory: 15.72 GiB\n"
+        "(Worker_TP1 pid=2) INFO 05-14 00:04:17 [gpu_worker.py:460] Available KV cache memory: 15.50 GiB\n"
+    )
+    assert get_engine("vllm").observe(log, None).kv_cache_bytes == round(15.5 * 2**30)
+
+
+def test_the_pools_of_one_sglang_rank_are_added_and_ranks_are_not() -> None:
+    log = "\n".join(
+        f"[2025-10-16 09:06:22 {rank}] KV Cache is allocated. #tokens: 10, K size: {k} GB, V size: {k} GB"
+        for rank in ("TP0", "TP1")
+        for k in ("1.00", "0.25")
+    )
+    assert get_engine("sglang").observe(log, None).kv_cache_bytes == round(2.5 * 2**30)
+
+
+@pytest.mark.parametrize(
+    ("before", "kind"),
+    [
+        ("INFO 01-01 00:00:00 [x.py:1] Starting to load model m...", "weights_exceed_device"),
+        ("INFO 01-01 00:00:00 [x.py:1] Capturing CUDA graphs", "graphs_exceed_memory"),
+        ("INFO 01-01 00:00:00 [x.py:1] GPU KV cache size: 1 tokens", "out_of_memory"),
+    ],
+)
+def test_running_out_of_memory_means_what_the_phase_makes_of_it(before: str, kind: str) -> None:
+    log = f"{before}\ntorch.OutOfMemoryError: CUDA out of memory. Tried to allocate 2.00 GiB.\n"
+    assert get_engine("vllm").observe(log, None).refusal_kind == kind
+
+
+def test_what_a_running_server_logs_is_no_refusal() -> None:
+    log = (
+        LOGS / "vllm" / "0.32.0-cpu.log"
+    ).read_text() + "ValueError: a prompt that says CUDA out of memory\n"
+    observed = get_engine("vllm").observe(log, None)
+    assert observed.ready
+    assert observed.refusal is None
+
+
+def test_the_name_of_a_setting_stands_before_what_is_wrong_with_it() -> None:
+    log = (
+        "pydantic_core._pydantic_core.ValidationError: 1 validation error for CacheConfig\n"
+        "gpu_memory_utilization\n"
+        "  Input should be less than or equal to 1 [type=less_than_equal, input_value=1.5, input_type=float]\n"
+    )
+    observed = get_engine("vllm").observe(log, None)
+    assert observed.refusal == "gpu_memory_utilization: Input should be less than or equal to 1"
+
+
+def test_colours_and_progress_bars_do_not_hide_a_figure() -> None:
+    log = "10%\r20%\r\x1b[1;36m(EngineCore pid=1)\x1b[0;0m INFO 05-14 00:04:17 [w.py:1] Available KV cache memory: 2 GiB"
+    assert get_engine("vllm").observe(log, None).kv_cache_bytes == 2 << 30
+
+
+def test_a_log_without_a_version_takes_the_one_given() -> None:
+    assert get_engine("sglang").observe("nothing", "0.5.23").version == "0.5.23"
+    assert get_engine("vllm").observe("vLLM API server version 0.8.5", "0.1").version == "0.8.5"
