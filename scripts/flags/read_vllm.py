@@ -131,7 +131,22 @@ def _hints(hint: Any) -> list[Any]:
     return [hint, *(part for argument in arguments for part in _hints(argument))]
 
 
-def syntax(parser: argparse.ArgumentParser, parser_class: type[argparse.ArgumentParser]) -> Row:
+def registered(manager_name: str, *modules: str) -> list[str] | None:
+    """Names in one of vLLM's parser registries, which newer versions look up only after parsing."""
+    for module in modules:
+        with contextlib.suppress(ImportError, AttributeError, TypeError):
+            manager = getattr(importlib.import_module(module), manager_name)
+            names = (
+                manager.list_registered()
+                if hasattr(manager, "list_registered")
+                else list(manager.tool_parsers)
+            )
+            if names:
+                return sorted(names)
+    return None
+
+
+def syntax(parser_class: type[argparse.ArgumentParser]) -> Row:
     """How this version's parser treats words, found by asking it."""
 
     def takes(*words: str) -> argparse.Namespace | None:
@@ -156,6 +171,15 @@ def syntax(parser: argparse.ArgumentParser, parser_class: type[argparse.Argument
             return True
         return False
 
+    def level_flag() -> str | None:
+        with contextlib.redirect_stderr(io.StringIO()), contextlib.suppress(BaseException):
+            probe = parser_class(add_help=False)
+            probe.add_argument("--optimization-level", dest="level")
+            probe.add_argument("--compilation-config", "-O", dest="compilation")
+            if probe.parse_args(["-O3"]).level == "3":
+                return "--optimization-level"
+        return None  # -O, where it exists, is then a spelling like any other
+
     dotted = takes("--json-arg.a.b", "1")
     listed = takes("--json-arg.a+", "x,y")
     return {
@@ -163,6 +187,7 @@ def syntax(parser: argparse.ArgumentParser, parser_class: type[argparse.Argument
         "dotted": dotted is not None and dotted.json_arg == {"a": {"b": 1}},
         "dotted_lists": listed is not None and listed.json_arg == {"a": ["x", "y"]},
         "serve_takes_model": serve_takes_model(),
+        "level": level_flag(),
     }
 
 
@@ -180,8 +205,14 @@ def main(sources: Path, out: Path) -> None:
         for spelling in row["spellings"]:
             if spelling in fields:
                 describe_field(row, *fields[spelling])
+        if row["dest"] == "tool_call_parser" and row["choices"] is None:
+            row["values"] = registered(
+                "ToolParserManager", "vllm.tool_parsers", "vllm.entrypoints.openai.tool_parsers"
+            )
+        if row["dest"] == "reasoning_parser" and row["choices"] is None:
+            row["values"] = registered("ReasoningParserManager", "vllm.reasoning")
     broken = {name: why for name, why in finder.failed.items() if ESSENTIAL.fullmatch(name)}
-    result = {"flags": found, "syntax": syntax(parser, parser_class), "stubbed": broken}
+    result = {"flags": found, "syntax": syntax(parser_class), "stubbed": broken}
     out.write_text(json.dumps(result), "utf-8")
 
 

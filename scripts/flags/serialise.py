@@ -37,7 +37,7 @@ _FLAG = re.compile(r"(--[a-z0-9][a-z0-9-]+)")
 def kind_of(converter: Callable[[str], Any] | None) -> tuple[str, bool]:
     """The kind of value that a converter takes, and whether `None` or an empty word is allowed.
 
-    A converter that this module does not know is an error: what it takes must be looked up once.
+    A converter that is not in `KINDS` is asked: what it makes of a few words tells its kind.
     """
     if converter is None:
         return "str", False
@@ -52,7 +52,30 @@ def kind_of(converter: Callable[[str], Any] | None) -> tuple[str, bool]:
             return kind_of(closure[inner])[0], name in OPTIONAL
     if isinstance(converter, type) and issubclass(converter, enum.Enum):
         return "str", False
-    raise LookupError(f"unknown converter {name} ({converter!r})")
+    return _probe(converter), _outcome(converter, "None") is None
+
+
+_REFUSED = object()
+
+
+def _outcome(converter: Callable[[str], Any], word: str) -> Any:
+    try:
+        return converter(word)
+    except (Exception, SystemExit):
+        return _REFUSED
+
+
+def _probe(converter: Callable[[str], Any]) -> str:
+    from_json = _outcome(converter, "{}")
+    is_json = from_json is not _REFUSED and not isinstance(from_json, str)
+    if _outcome(converter, "any words") is not _REFUSED:
+        return "json_or_str" if is_json else "str"
+    number = _outcome(converter, "7")
+    if isinstance(number, int) and not is_json:
+        return "int" if _outcome(converter, "1k") is _REFUSED else "size"
+    if isinstance(number, float):
+        return "float"
+    return "json" if is_json else "str"
 
 
 def plain(value: Any) -> tuple[Any, bool]:

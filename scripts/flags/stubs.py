@@ -112,7 +112,7 @@ def make_stub(name: str) -> Any:
 class StubModule(types.ModuleType):
     """A module whose every attribute is a stub."""
 
-    __path__: list[str] = []
+    __path__: typing.ClassVar[list[str]] = []
 
     def __getattr__(self, name: str) -> Any:
         if name == "__version__":

@@ -1,0 +1,259 @@
+"""What a flag takes: words into values as the engine's converter does it, and what is wrong with a value."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from servespec.engines.flag_catalogue import Flag, FlagCatalogue
+
+_SIZE = re.compile(r"(\d+(?:\.\d+)?)([kKmMgGtT])")
+_POWERS = {"k": 1, "m": 2, "g": 3, "t": 4}
+_BARE_SIZE = re.compile(r"\b\d+(?:\.\d+)?[kKmMgGtT]\b")
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """What is wrong with a word of a command line or a value of ``args``.
+
+    ``code``: unknown-flag, ambiguous-flag, missing-value, unexpected-value, bad-value, bad-choice, bad-json, unknown-key,
+    out-of-range, extra-argument, repeated-flag, refused-flag; and, the engine starting all the same, deprecated-flag,
+    abbreviated-flag. ``index`` is the word's place in the command line (-1: none); ``suggestion`` what to write.
+    """
+
+    code: str
+    message: str
+    index: int = -1
+    flag: str | None = None
+    suggestion: str | None = None
+
+    @property
+    def is_error(self) -> bool:
+        """Whether the engine refuses to start over it."""
+        return self.code not in ("deprecated-flag", "abbreviated-flag")
+
+
+class BadValue(ValueError):
+    """A word that the flag's converter refuses; ``code`` as in `Problem`."""
+
+    def __init__(self, code: str, message: str, suggestion: str | None = None) -> None:
+        """Keep the code and what to write instead."""
+        super().__init__(message)
+        self.code, self.suggestion = code, suggestion
+
+
+def parse_size(word: str) -> int:
+    """``1k`` is 1,000 and ``1K`` 1,024, as vLLM's human_readable_int has it. Raises ValueError."""
+    match = _SIZE.fullmatch(word.strip())
+    if match is None:
+        return int(word)
+    number, suffix = match.groups()
+    power = _POWERS[suffix.lower()]
+    return int(float(number) * 1000**power) if suffix.islower() else int(number) * 1024**power
+
+
+def convert(flag: Flag, word: str) -> Any:
+    """The value that the engine makes of one word. Raises `BadValue`."""
+    if flag.optional and word in ("", "None"):
+        return None
+    value = _converted(flag, word)
+    if flag.choices is not None and value not in flag.choices:
+        raise BadValue("bad-choice", *_choice_message(flag, value))
+    _check_bounds(flag, value)
+    return value
+
+
+def _converted(flag: Flag, word: str) -> Any:
+    kind = flag.kind
+    try:
+        if kind in ("int", "port"):
+            return int(word)
+        if kind == "float":
+            return float(word)
+        if kind == "size":
+            return parse_size(word)
+        if kind == "size_or_auto":
+            return -1 if word.strip().lower() in ("-1", "auto") else parse_size(word)
+    except ValueError:
+        expected = {"float": "a number", "size": "a whole number, as 8192 or 8k"}.get(kind, "a whole number")
+        raise BadValue("bad-value", f"{word!r} is not {expected}") from None
+    if kind == "json" or (kind == "json_or_str" and re.fullmatch(r"(?s)\s*{.*}\s*", word)):
+        return _json(flag, word)
+    if kind == "kvs":
+        return _key_counts(word)
+    if kind == "boolish":
+        if word.lower() not in ("true", "false"):
+            raise BadValue("bad-value", f"{word!r} is not true or false")
+        return word.lower() == "true"
+    return word
+
+
+def _json(flag: Flag, word: str) -> Any:
+    try:
+        value = json.loads(word)
+    except ValueError:
+        try:
+            value = json.loads(_expand_sizes(word)) if flag.keys else _refuse_json(word)
+        except ValueError:
+            raise BadValue("bad-json", f"{word!r} is not JSON", _json_hint(word)) from None
+    if isinstance(value, Mapping) and flag.keys and flag.closed:
+        for key in value:
+            if key not in flag.keys:
+                from difflib import get_close_matches
+
+                near = next(iter(get_close_matches(key, flag.keys, 1)), None)
+                hint = f"; did you mean {near!r}?" if near else f"; it takes {', '.join(sorted(flag.keys))}"
+                raise BadValue("unknown-key", f"{key!r} is no key of this JSON value{hint}", near)
+    return value
+
+
+def _refuse_json(word: str) -> Any:
+    raise ValueError(word)
+
+
+def _expand_sizes(word: str) -> str:
+    parts = re.split(r'("(?:[^"\\]|\\.)*")', word)
+    return "".join(
+        part if at % 2 else _BARE_SIZE.sub(lambda match: str(parse_size(match.group())), part)
+        for at, part in enumerate(parts)
+    )
+
+
+def _json_hint(word: str) -> str | None:
+    """The JSON that the old ``image=4,video=1`` form means."""
+    try:
+        return json.dumps(_key_counts(word))
+    except BadValue:
+        return None
+
+
+def _key_counts(word: str) -> dict[str, int]:
+    found: dict[str, int] = {}
+    for item in word.split(","):
+        key, separator, count = item.strip().partition("=")
+        if not separator or not count.strip().isdigit():
+            raise BadValue("bad-value", f"{word!r} is not of the form image=4,video=1")
+        found[key.strip().lower()] = int(count)
+    return found
+
+
+def _choice_message(flag: Flag, value: object) -> tuple[str, str | None]:
+    from difflib import get_close_matches
+
+    choices = [str(choice) for choice in flag.choices or ()]
+    near = next(iter(get_close_matches(str(value), choices, 1, 0.6)), None)
+    listed = ", ".join(choices) if len(choices) <= 20 else ", ".join(choices[:20]) + ", …"
+    return f"{value!r} is not one of {listed}", near
+
+
+def _check_bounds(flag: Flag, value: object) -> None:
+    if flag.bounds is None or isinstance(value, bool) or not isinstance(value, int | float):
+        return
+    holds = {
+        "ge": ("at least", value >= flag.bounds.get("ge", value)),
+        "gt": ("more than", value > flag.bounds.get("gt", value - 1)),
+        "le": ("at most", value <= flag.bounds.get("le", value)),
+        "lt": ("less than", value < flag.bounds.get("lt", value + 1)),
+    }
+    for key, (words, is_held) in holds.items():
+        if not is_held:
+            raise BadValue("out-of-range", f"{value} is not {words} {flag.bounds[key]:g}")
+
+
+def unknown(catalogue: FlagCatalogue, name: str, index: int = -1) -> Problem:
+    """The problem of a flag that this version does not have, with its history and the nearest name."""
+    shown = name if name.startswith("-") else "--" + name.replace("_", "-")
+    near = catalogue.nearest(name)
+    suggestion = (
+        next((s for s in catalogue.flags[near].spellings if s.startswith("--")), None) if near else None
+    )
+    engine = f"{catalogue.engine} {catalogue.version}"
+    lifetimes = catalogue.history(name)
+    if lifetimes and lifetimes[-1].until is not None and not _is_before(catalogue, lifetimes[0].since):
+        story = f"it was removed in {lifetimes[-1].until}"
+    elif lifetimes:
+        story = f"it came in {lifetimes[0].since}"
+    else:
+        story = ""
+    hint = f"; did you mean {suggestion}?" if suggestion else ""
+    message = f"{engine} has no flag {shown}" + (f": {story}" if story else "") + hint
+    return Problem("unknown-flag", message, index, name, suggestion)
+
+
+def _is_before(catalogue: FlagCatalogue, release: str) -> bool:
+    from servespec.engines.flag_catalogue import version_key
+
+    return version_key(catalogue.version) < version_key(release)
+
+
+def deprecated(flag: Flag, index: int = -1) -> Problem | None:
+    """The warning for a deprecated flag, None for one in good standing."""
+    if flag.deprecated is None:
+        return None
+    spelling = flag.spellings[0]
+    instead = f": use {flag.deprecated}" if flag.deprecated else ""
+    if flag.action == "refused":
+        message = f"{spelling} is retired and stops the engine{instead}"
+        return Problem("refused-flag", message, index, flag.name, flag.deprecated or None)
+    return Problem(
+        "deprecated-flag", f"{spelling} is deprecated{instead}", index, flag.name, flag.deprecated or None
+    )
+
+
+def check(catalogue: FlagCatalogue, name: str, value: object) -> Problem | None:
+    """See `FlagCatalogue.check`."""
+    flag = catalogue.get(name)
+    if flag is None:
+        return unknown(catalogue, name)
+    if value is None:
+        return deprecated(flag)
+    try:
+        _check_value(flag, value)
+    except BadValue as bad:
+        return Problem(bad.code, f"{name}: {bad}", -1, flag.name, bad.suggestion)
+    return deprecated(flag)
+
+
+def _check_value(flag: Flag, value: object) -> None:
+    if flag.kind in ("bool", "boolish"):
+        if not isinstance(value, bool) and str(value).lower() not in ("true", "false"):
+            raise BadValue("bad-value", f"{value!r} is not true or false")
+        return
+    if isinstance(value, list | tuple):
+        if flag.kind in ("json", "json_or_str") and flag.nargs is None:
+            convert(flag, json.dumps(list(value)))
+            return
+        if flag.nargs is None and flag.action != "append":
+            raise BadValue("bad-value", f"one value is expected, not a list of {len(value)}")
+        if isinstance(flag.nargs, int) and len(value) != flag.nargs:
+            raise BadValue("bad-value", f"{flag.nargs} values are expected, not {len(value)}")
+        for item in value:
+            convert(flag, word_of(flag, item))
+        return
+    if isinstance(value, bool) and flag.choices != ("true", "false"):
+        if flag.const is True and flag.nargs == "?":
+            return
+        expected = {"int": "a whole number", "float": "a number", "json": "JSON"}.get(flag.kind, "a word")
+        raise BadValue("bad-value", f"{str(value).lower()} is given, {expected} is expected")
+    if isinstance(value, Mapping) and flag.kind not in ("json", "json_or_str", "kvs"):
+        raise BadValue("bad-value", "a mapping is given, a single value is expected")
+    convert(flag, word_of(flag, value))
+
+
+def word_of(flag: Flag, value: object) -> str:
+    """The word on the command line that means ``value``."""
+    if isinstance(value, Mapping) and flag.kind == "kvs":
+        return ",".join(f"{key}={count}" for key, count in value.items())
+    if isinstance(value, Mapping) or (
+        isinstance(value, list | tuple) and flag.kind in ("json", "json_or_str")
+    ):
+        return json.dumps(value, separators=(",", ":"))
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if flag.kind == "json" and not isinstance(value, str):
+        return json.dumps(value)
+    return str(value)
