@@ -1,0 +1,53 @@
+"""Bytes of one page of one layer, by cache type.
+
+Source: vllm/v1/kv_cache_interface.py (AttentionSpec.page_size_bytes, MLAAttentionSpec) and
+vllm/utils/torch_utils.py (STR_DTYPE_TO_TORCH_DTYPE).
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from servespec.errors import UnmodelledError
+from servespec.memory.elements import element_bytes
+from servespec.memory.kv import token_elements
+from servespec.memory.shards import heads_per_rank
+from servespec.models.facts import KVKind, KVLayers
+
+if TYPE_CHECKING:
+    from servespec.deployment import Deployment
+
+ONE_BYTE = frozenset({"fp8", "fp8_e4m3", "fp8_e5m2", "fp8_inc", "int8", "uint8"})
+
+# FlashMLA's layout of a DeepSeek-V3.2 token: 512 fp8 + 4 float32 scales + 64 bfloat16 rope.
+FP8_DS_MLA_TOKEN_BYTES = 656
+
+PER_TOKEN_HEAD_BITS = {"fp8_per_token_head": 8, "int8_per_token_head": 8, "int4_per_token_head": 4}
+
+
+def page_bytes(deployment: Deployment, kept: KVLayers, block_size: int) -> int:
+    """Bytes that one layer keeps for ``block_size`` tokens on one rank. Raises UnmodelledError."""
+    settings = deployment.settings
+    tensor_parallel = settings.integer("tensor_parallel_size")
+    cache_dtype = str(settings.value("kv_cache_dtype") or "auto")
+    model_dtype = str(settings.value("dtype"))
+    elements = token_elements(kept, tensor_parallel)
+    if kept.kind is KVKind.indexer:
+        # deepseek_v2.py DeepseekV32IndexerCache: head_dim fp8 bytes and one float32 scale for each 128.
+        return block_size * (kept.key_dim + kept.key_dim // 128 * 4)
+    if kept.kind is KVKind.latent and cache_dtype == "fp8_ds_mla":
+        return block_size * FP8_DS_MLA_TOKEN_BYTES
+    if cache_dtype in ("auto", model_dtype):
+        return block_size * elements * element_bytes(model_dtype)
+    if cache_dtype in ONE_BYTE:
+        return block_size * elements
+    if cache_dtype in ("bfloat16", "float16", "float32"):
+        return block_size * elements * element_bytes(cache_dtype)
+    if cache_dtype in PER_TOKEN_HEAD_BITS:
+        heads = heads_per_rank(kept.kv_heads, tensor_parallel)
+        # One float32 scale for each token and head, of the key and of the value.
+        return block_size * (elements * PER_TOKEN_HEAD_BITS[cache_dtype] // 8 + 2 * heads * 4)
+    if cache_dtype.startswith("nvfp4") and cache_dtype != "nvfp4_ds_mla":
+        # Packed 4-bit values and one fp8 scale for each 16 of them.
+        return block_size * (elements // 2 + elements // 16)
+    raise UnmodelledError(f"KV cache type {cache_dtype}")

@@ -1,0 +1,120 @@
+"""What each layer keeps, as vLLM's KVCacheSpec: kind, block size, page bytes, window.
+
+Source: vllm/v1/kv_cache_interface.py; the attention layers' get_kv_cache_spec.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from servespec.engines.vllm.kv.formats import page_bytes
+from servespec.memory.kv import state_bytes
+from servespec.memory.shards import ceil_div
+from servespec.models.facts import KVKind, KVLayers, Part
+
+if TYPE_CHECKING:
+    from servespec.deployment import Deployment
+
+FULL_KINDS = frozenset({KVKind.full, KVKind.latent, KVKind.indexer})
+"""Kinds whose spec derives from FullAttentionSpec: they keep every token."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LayerSpec:
+    """KVCacheSpec of one layer: ``page_bytes`` for ``block_size`` tokens (or one recurrent state)."""
+
+    kind: KVKind
+    block_size: int
+    page_bytes: int
+    window: int | None = None
+    states_per_request: int = 1
+
+    def with_page(self, page_bytes: int) -> LayerSpec:
+        """The spec grown to a larger page: more tokens where that divides, else padded."""
+        if self.kind is not KVKind.recurrent and page_bytes % self.page_bytes == 0:
+            ratio = page_bytes // self.page_bytes
+            return replace(self, block_size=self.block_size * ratio, page_bytes=page_bytes)
+        return replace(self, page_bytes=page_bytes)
+
+    def as_full(self) -> LayerSpec:
+        """The spec when the hybrid manager is off: blocks for every token."""
+        if self.kind in (KVKind.sliding, KVKind.chunked):
+            return replace(self, kind=KVKind.full, window=None)
+        return self
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Request:
+    """One request at its longest, and what else is in flight."""
+
+    max_model_len: int
+    in_flight_tokens: int
+    context_parallel: int = 1
+    encoder_tokens: int = 0
+
+    def blocks(self, spec: LayerSpec) -> int:
+        """Blocks of one layer that the request may hold at a time."""
+        if spec.kind is KVKind.recurrent:
+            return spec.states_per_request
+        if spec.kind is KVKind.cross:
+            return ceil_div(self.encoder_tokens, spec.block_size)
+        if spec.kind is KVKind.sliding and spec.window is not None:
+            tokens = min(spec.window - 1 + self.in_flight_tokens, self.max_model_len)
+            return ceil_div(tokens, spec.block_size) + 1
+        if spec.kind is KVKind.chunked and spec.window is not None:
+            tokens = min(spec.window + self.in_flight_tokens, self.max_model_len)
+            return ceil_div(tokens, spec.block_size)
+        return ceil_div(ceil_div(self.max_model_len, self.context_parallel), spec.block_size)
+
+
+def layer_specs(deployment: Deployment) -> tuple[tuple[int, LayerSpec], ...]:
+    """(layer, spec) of every layer that keeps something, in the order of the layers.
+
+    Raises UnmodelledError for a cache type that has no known size.
+    """
+    from servespec.engines.vllm.kv.hybrid import attention_block_size
+
+    block_size, padded_page = attention_block_size(deployment)
+    found: list[tuple[int, LayerSpec]] = []
+    for kept in deployment.model.kv:
+        if kept.part is not Part.decoder and not _drafts(deployment, kept):
+            continue
+        spec = _spec(deployment, kept, block_size, padded_page)
+        found.extend((layer, spec) for layer in kept.layers)
+    return tuple(sorted(found, key=lambda item: item[0]))
+
+
+def _drafts(deployment: Deployment, kept: KVLayers) -> bool:
+    """Whether multi-token prediction layers are loaded, and so keep a cache of their own."""
+    from servespec.engines.vllm.placement import loads_mtp
+
+    return kept.part is Part.mtp and loads_mtp(deployment)
+
+
+def _spec(deployment: Deployment, kept: KVLayers, block_size: int, padded_page: int | None) -> LayerSpec:
+    tensor_parallel = deployment.settings.integer("tensor_parallel_size")
+    if kept.kind is KVKind.recurrent:
+        dtype = str(deployment.settings.value("dtype"))
+        size = state_bytes(kept, tensor_parallel, dtype)
+        return LayerSpec(
+            kind=kept.kind,
+            block_size=block_size,
+            page_bytes=max(size, padded_page or 0),
+            states_per_request=_states_per_request(deployment),
+        )
+    return LayerSpec(
+        kind=kept.kind,
+        block_size=block_size,
+        page_bytes=page_bytes(deployment, kept, block_size),
+        window=kept.window,
+    )
+
+
+def _states_per_request(deployment: Deployment) -> int:
+    """MambaSpec.max_memory_usage_bytes: one state, two with prefix caching, one more a draft token."""
+    speculative = deployment.settings.value("speculative_config")
+    drafts = speculative.get("num_speculative_tokens") if isinstance(speculative, Mapping) else 0
+    extra = drafts if isinstance(drafts, int) else 0
+    return (2 if deployment.settings.value("mamba_cache_mode") == "align" else 1) + extra

@@ -1,0 +1,136 @@
+"""The memory budget of one rank: what is requested, what is taken off, what is left for the KV cache."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from servespec.engines.vllm.activation import activation_term
+from servespec.engines.vllm.graphs import subtracted_term
+from servespec.engines.vllm.kv import Capacity, capacity
+from servespec.engines.vllm.non_torch import non_torch_term
+from servespec.engines.vllm.placement import stage_layers
+from servespec.engines.vllm.shortfalls import Situation, shortfalls
+from servespec.engines.vllm.weights import weights_term
+from servespec.errors import UnmodelledError
+from servespec.memory.budget import MemoryBudget, Term
+from servespec.memory.verdict import verdict_of
+
+if TYPE_CHECKING:
+    from servespec.deployment import Deployment
+
+GIB = 2**30
+
+
+@dataclass(frozen=True, slots=True)
+class StageBudget:
+    """Terms and KV cache of one pipeline stage."""
+
+    weights: Term
+    activation: Term
+    non_torch: Term
+    cuda_graph: Term
+    kv_bytes: int
+    capacity: Capacity
+
+    @property
+    def uncertainty_bytes(self) -> int:
+        """Spread of the terms, as independent errors."""
+        terms = (self.weights, self.activation, self.non_torch, self.cuda_graph)
+        return math.isqrt(sum(term.uncertainty_bytes**2 for term in terms))
+
+
+def budget(deployment: Deployment) -> MemoryBudget:
+    """What this version allocates on the rank with the least KV cache. Raises UnmodelledError."""
+    if deployment.model.unmodelled:
+        raise UnmodelledError(", ".join(deployment.model.unmodelled))
+    requested = requested_bytes(deployment)
+    stages = deployment.settings.integer("pipeline_parallel_size")
+    budgets = [_stage(deployment, stage, requested) for stage in range(stages)]
+    tightest = min(budgets, key=lambda stage: stage.capacity.num_blocks(stage.kv_bytes))
+    return _assemble(deployment, tightest, requested)
+
+
+def requested_bytes(deployment: Deployment) -> int:
+    """ceil(gpu_memory_utilization × device total) (v1/worker/utils.py request_memory); on a CPU the KV space."""
+    fraction = deployment.settings.number("gpu_memory_utilization")
+    return math.ceil(deployment.gpu.total_bytes * fraction)
+
+
+def _stage(deployment: Deployment, stage: int, requested: int) -> StageBudget:
+    stages = deployment.settings.integer("pipeline_parallel_size")
+    layers = stage_layers(deployment.model.layers, stages)[stage]
+    weights = weights_term(deployment, stage)
+    fixed = deployment.settings.value("kv_cache_memory_bytes")
+    if deployment.gpu.is_cpu:
+        nothing = tuple(
+            Term(name, 0, "not counted on a CPU", "v1/worker/cpu_worker.py") for name in ("a", "n", "g")
+        )
+        activation, non_torch, graphs = nothing
+    else:
+        activation = activation_term(deployment)
+        non_torch = non_torch_term(deployment)
+        graphs = subtracted_term(deployment)
+    if isinstance(fixed, int) and not isinstance(fixed, bool):
+        kv_bytes = fixed
+    elif deployment.gpu.is_cpu:
+        kv_bytes = _cpu_kv_bytes(deployment)
+    else:
+        taken = weights.size_bytes + activation.size_bytes + non_torch.size_bytes + graphs.size_bytes
+        kv_bytes = requested - taken
+    return StageBudget(weights, activation, non_torch, graphs, kv_bytes, capacity(deployment, layers))
+
+
+def _cpu_kv_bytes(deployment: Deployment) -> int:
+    """Without a fixed space: gpu_memory_utilization of the host's memory less the process
+    (v1/worker/cpu_worker.py). Raises UnmodelledError where the host's memory is not given."""
+    if not deployment.gpu.total_bytes:
+        raise UnmodelledError(
+            "the KV space of a CPU",
+            "the KV space of vLLM on a CPU follows the host's memory: give kv_cache.space_gib, "
+            "VLLM_CPU_KVCACHE_SPACE or hardware.memory_gib",
+        )
+    return requested_bytes(deployment)
+
+
+def _assemble(deployment: Deployment, stage: StageBudget, requested: int) -> MemoryBudget:
+    settings, cache = deployment.settings, stage.capacity
+    override = settings.value("num_gpu_blocks_override")
+    blocks = override if isinstance(override, int) else cache.num_blocks(stage.kv_bytes)
+    situation = Situation(
+        deployment=deployment,
+        requested_bytes=requested,
+        weights=stage.weights,
+        kv_bytes=stage.kv_bytes if not isinstance(override, int) else override * cache.bytes_per_block,
+        uncertainty_bytes=0 if deployment.gpu.is_cpu else stage.uncertainty_bytes,
+        capacity=cache,
+    )
+    found = shortfalls(situation)
+    slack = situation.kv_bytes - cache.needed_bytes
+    taken = sum(t.size_bytes for t in (stage.weights, stage.activation, stage.non_torch, stage.cuda_graph))
+    return MemoryBudget(
+        device_bytes=deployment.gpu.total_bytes,
+        budget_bytes=taken + stage.kv_bytes,
+        weights=stage.weights,
+        activation=stage.activation,
+        non_torch=stage.non_torch,
+        cuda_graph=stage.cuda_graph,
+        kv_cache_bytes=stage.kv_bytes,
+        kv_bytes_per_token=cache.bytes_per_token,
+        kv_tokens=cache.printed_tokens(blocks),
+        max_concurrency=cache.max_concurrency(blocks),
+        uncertainty_bytes=situation.uncertainty_bytes,
+        verdict=verdict_of(found, slack, situation.uncertainty_bytes),
+        shortfalls=found,
+        estimated_max_model_len=cache.longest_context(situation.kv_bytes),
+        block_size=min((group.spec.block_size for group in cache.groups), default=0),
+        num_blocks=blocks,
+        kv_formula="blocks = KV bytes ÷ (page bytes × layers of a group); tokens as this version prints them",
+        kv_source=f"vllm {deployment.version} v1/core/kv_cache_utils.py",
+        details={
+            "kv_groups": len(cache.groups),
+            "bytes_per_block": cache.bytes_per_block,
+            "blocks_per_request": cache.blocks_per_request,
+        },
+    )

@@ -1,0 +1,1 @@
+"""Filling in the blanks as vLLM's own configuration does, one module per part of it."""

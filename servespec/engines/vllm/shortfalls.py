@@ -1,0 +1,126 @@
+"""Why vLLM would not start: the checks that it makes itself, and the memory that it runs out of."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from servespec.engines.vllm.kv import Capacity
+from servespec.memory.budget import Shortfall, ShortfallKind, Term
+
+if TYPE_CHECKING:
+    from servespec.deployment import Deployment
+
+GIB = 2**30
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Situation:
+    """A start, as far as its checks look at it."""
+
+    deployment: Deployment
+    requested_bytes: int
+    weights: Term
+    kv_bytes: int
+    uncertainty_bytes: int
+    capacity: Capacity
+
+
+def shortfalls(situation: Situation) -> tuple[Shortfall, ...]:
+    """Every reason not to start, the first that the engine would meet first."""
+    if situation.deployment.gpu.is_cpu:
+        found = [_context(situation)]
+    else:
+        found = [_free_memory(situation), _weights(situation), _no_kv(situation) or _context(situation)]
+    return tuple(shortfall for shortfall in found if shortfall is not None)
+
+
+def _gib(size: int) -> str:
+    return f"{size / GIB:,.2f} GiB"
+
+
+def _free_memory(situation: Situation) -> Shortfall | None:
+    """request_memory: refused when less is free at start than gpu_memory_utilization asks for."""
+    gpu, spec = situation.deployment.gpu, situation.deployment.spec
+    reserved = int(spec.hardware.reserved_gib * GIB)
+    free = gpu.total_bytes - gpu.used_bytes - reserved
+    missing = situation.requested_bytes - free
+    if missing <= 0:
+        return None
+    fraction = situation.deployment.settings.number("gpu_memory_utilization")
+    possible = int(free / gpu.total_bytes * 100) / 100
+    return Shortfall(
+        kind=ShortfallKind.free_memory_below_budget,
+        message=(
+            f"{_gib(situation.requested_bytes)} of {gpu.name} are asked for ({fraction:g} of "
+            f"{_gib(gpu.total_bytes)}), {_gib(free)} are free at start"
+        ),
+        needed_bytes=situation.requested_bytes,
+        available_bytes=free,
+        certain=reserved > 0 or missing > gpu.total_spread_bytes + GIB // 4,
+        key="limits.gpu_memory_fraction",
+        fix=f"gpu_memory_fraction ≤ {possible:.2f}",
+    )
+
+
+def _weights(situation: Situation) -> Shortfall | None:
+    """Weights beyond what the device has run out of memory while they load."""
+    gpu = situation.deployment.gpu
+    free = gpu.total_bytes - gpu.used_bytes
+    needed = situation.weights.size_bytes
+    if needed <= free:
+        return None
+    ranks = situation.deployment.settings.integer("tensor_parallel_size")
+    return Shortfall(
+        kind=ShortfallKind.weights_exceed_device,
+        message=f"the weights take {_gib(needed)} on each GPU, {gpu.name} has {_gib(free)}",
+        needed_bytes=needed,
+        available_bytes=free,
+        certain=needed - free > situation.weights.uncertainty_bytes + gpu.total_spread_bytes,
+        key="parallel.tensor",
+        fix=f"tensor: {2 * ranks}, or a quantized checkpoint",
+    )
+
+
+def _no_kv(situation: Situation) -> Shortfall | None:
+    """_check_enough_kv_cache_memory: nothing is left for KV blocks."""
+    if situation.kv_bytes > 0:
+        return None
+    taken = situation.requested_bytes - situation.kv_bytes
+    ranks = situation.deployment.settings.integer("tensor_parallel_size")
+    return Shortfall(
+        kind=ShortfallKind.no_memory_for_kv,
+        message=(
+            f"weights, activations and the engine itself take {_gib(taken)} of the "
+            f"{_gib(situation.requested_bytes)} budget: nothing is left for the KV cache"
+        ),
+        needed_bytes=taken + situation.capacity.needed_bytes,
+        available_bytes=situation.requested_bytes,
+        certain=-situation.kv_bytes + situation.capacity.needed_bytes > situation.uncertainty_bytes,
+        key="limits.gpu_memory_fraction",
+        fix=f"a higher gpu_memory_fraction, tensor: {2 * ranks}, or a quantized checkpoint",
+    )
+
+
+def _context(situation: Situation) -> Shortfall | None:
+    """_check_enough_kv_cache_memory: one request of max_model_len tokens must fit."""
+    cache = situation.capacity
+    if (
+        situation.deployment.settings.flag("max_model_len_is_auto")
+        or cache.needed_bytes <= situation.kv_bytes
+    ):
+        return None
+    longest = cache.longest_context(situation.kv_bytes)
+    ranks = situation.deployment.settings.integer("tensor_parallel_size")
+    return Shortfall(
+        kind=ShortfallKind.context_exceeds_kv,
+        message=(
+            f"needs {_gib(cache.needed_bytes)} of KV cache for one request of "
+            f"{cache.request.max_model_len:,} tokens, {_gib(situation.kv_bytes)} are left"
+        ),
+        needed_bytes=cache.needed_bytes,
+        available_bytes=situation.kv_bytes,
+        certain=cache.needed_bytes - situation.kv_bytes > situation.uncertainty_bytes,
+        key="limits.max_model_len",
+        fix=f"max_model_len ≤ {longest:,}, or tensor: {2 * ranks}" if longest else f"tensor: {2 * ranks}",
+    )

@@ -1,0 +1,9 @@
+"""What vLLM has in GPU memory after loading a model: :func:`weights_term`, one term a pipeline stage.
+
+"Model loading took N GiB" is what PyTorch's allocator holds after load: parameters as the kernels want
+them, and the buffers that modules make at construction.
+"""
+
+from servespec.engines.vllm.weights.term import weights_term
+
+__all__ = ["weights_term"]

@@ -1,0 +1,163 @@
+"""The modules that vLLM builds from a checkpoint's tensors, as one rank holds them.
+
+Projections of one input are one parameter (qkv_proj, gate_up_proj), the experts of a layer are two
+(w13, w2). Source: packed_modules_mapping of vllm/model_executor/models/*.py; FusedMoE.create_weights.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from servespec.engines.vllm.placement import loaded_groups
+from servespec.engines.vllm.quantization import effective_quantization
+from servespec.memory.shards import ceil_div, shard_shape
+from servespec.models.facts import Part, TensorGroup, TensorKind, WeightFormat
+from servespec.models.quantization import by_format
+
+if TYPE_CHECKING:
+    from servespec.deployment import Deployment
+
+VOCABULARY_PADDING = 64
+"""vllm/model_executor/layers/vocab_parallel_embedding.py DEFAULT_VOCAB_PADDING_SIZE."""
+
+FUSED = {
+    "q_proj": "qkv_proj",
+    "k_proj": "qkv_proj",
+    "v_proj": "qkv_proj",
+    "gate_proj": "gate_up_proj",
+    "up_proj": "gate_up_proj",
+    "in_proj_qkv": "in_proj_qkvz",
+    "in_proj_z": "in_proj_qkvz",
+    "in_proj_b": "in_proj_ba",
+    "in_proj_a": "in_proj_ba",
+    "q_a_proj": "fused_qkv_a_proj",
+    "kv_a_proj_with_mqa": "fused_qkv_a_proj",
+}
+DOWN = frozenset({"down_proj", "w2", "output_linear", "fc2"})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Piece:
+    """A checkpoint tensor's share on this rank: (outputs, inputs) of each of ``experts``."""
+
+    shape: tuple[int, ...]
+    experts: int
+    dtype: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Module:
+    """One module of one layer (None outside the decoder's layers): the pieces of its weight, in one format."""
+
+    name: str
+    kind: TensorKind
+    part: Part
+    layer: int | None
+    form: WeightFormat | None
+    pieces: tuple[Piece, ...]
+    copies: int = 1
+
+    @property
+    def outputs(self) -> int:
+        """Output features of the fused weight."""
+        return sum(piece.shape[0] for piece in self.pieces)
+
+    @property
+    def inputs(self) -> int:
+        """Input features."""
+        return self.pieces[0].shape[-1]
+
+    @property
+    def experts(self) -> int:
+        """Experts on this rank; 1 for a plain layer."""
+        return self.pieces[0].experts
+
+    @property
+    def elements(self) -> int:
+        """Elements of one copy over all experts."""
+        total = 0
+        for piece in self.pieces:
+            size = piece.experts
+            for length in piece.shape:
+                size *= length
+            total += size
+        return total
+
+
+def experts_on_rank(deployment: Deployment, experts: int) -> int:
+    """Experts of one layer on one rank: all of them, or a share with expert parallelism.
+
+    Redundant experts of the load balancer come on top (vllm/model_executor/layers/fused_moe/layer.py).
+    """
+    settings = deployment.settings
+    if not settings.flag("enable_expert_parallel"):
+        return experts
+    redundant = settings.integer("num_redundant_experts") if settings.flag("enable_eplb") else 0
+    ranks = settings.integer("tensor_parallel_size") * settings.integer("data_parallel_size")
+    return ceil_div(experts + redundant, ranks)
+
+
+def modules(deployment: Deployment, stage: int, layers: range) -> tuple[Module, ...]:
+    """Every module of the stage, in the order of the layers."""
+    quantization = effective_quantization(deployment)
+    fused: dict[tuple[int, str, TensorKind], list[tuple[TensorGroup, WeightFormat | None]]] = {}
+    for group, _ in loaded_groups(deployment, stage):
+        for part, form in by_format(quantization, group):
+            places = _layers_of(part, layers)
+            for layer in places:
+                fused.setdefault((layer, _fused_name(part), part.kind), []).append((part, form))
+    ordered = sorted(fused.items(), key=lambda item: item[0][0])
+    return tuple(_module(deployment, key, members) for key, members in ordered)
+
+
+def _layers_of(group: TensorGroup, layers: range) -> Iterator[int]:
+    """The group's layers on this stage; −1 outside the decoder's layers, MTP layers after all others."""
+    if not group.layers:
+        return iter((-1,))
+    if group.part is Part.decoder:
+        return iter(tuple(layer for layer in group.layers if layer in layers))
+    return iter(group.layers)
+
+
+def _fused_name(group: TensorGroup) -> str:
+    """The path of vLLM's parameter that holds the group's tensors."""
+    path = group.name
+    stem, _, suffix = path.rpartition(".")
+    if suffix not in ("weight", "bias"):
+        return path
+    head, _, last = stem.rpartition(".")
+    if group.kind is TensorKind.expert:
+        projection = "w2" if last in DOWN else "w13"
+        return f"{head.partition('.{expert}')[0]}.{projection}_{suffix}"
+    return f"{head}.{FUSED.get(last, last)}.{suffix}"
+
+
+def _module(
+    deployment: Deployment,
+    key: tuple[int, str, TensorKind],
+    members: list[tuple[TensorGroup, WeightFormat | None]],
+) -> Module:
+    layer, name, kind = key
+    first, form = members[0]
+    return Module(
+        name=name,
+        kind=kind,
+        part=first.part,
+        layer=None if layer < 0 else layer,
+        form=form,
+        pieces=tuple(_piece(deployment, group) for group, _ in members),
+        copies=first.copies,
+    )
+
+
+def _piece(deployment: Deployment, group: TensorGroup) -> Piece:
+    tensor_parallel = deployment.settings.integer("tensor_parallel_size")
+    whole_experts = group.kind is TensorKind.expert and deployment.settings.flag("enable_expert_parallel")
+    experts = experts_on_rank(deployment, group.experts) if group.experts > 1 else 1
+    in_tower = group.part in (Part.vision, Part.audio)
+    replicated = in_tower and deployment.settings.value("mm_encoder_tp_mode") == "data"
+    ranks = 1 if whole_experts or replicated else tensor_parallel
+    padding = VOCABULARY_PADDING if group.part in (Part.decoder, Part.mtp) else 1
+    return Piece(shape=shard_shape(group, ranks, padding), experts=experts, dtype=group.dtype)
