@@ -1,0 +1,1 @@
+"""Test doubles: programs that stand in for engines, and say so by their place."""
