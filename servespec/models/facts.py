@@ -171,10 +171,15 @@ class Vision:
 
 @dataclass(frozen=True, slots=True)
 class RopeTable:
-    """A table of sines and cosines: positions × rotary dimensions."""
+    """A table of sines and cosines: positions × rotary dimensions, as vLLM would build it.
+
+    ``dtype`` None means the model's own. ``kind`` is the scaling (default, llama3, yarn, mrope …).
+    """
 
     positions: int
     rotary_dim: int
+    dtype: str | None = None
+    kind: str = "default"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -183,25 +188,34 @@ class Quantization:
 
     ``method`` is the configuration's own word (awq, gptq, fp8, compressed-tensors, modelopt …).
     ``formats`` are tried in order: the first whose pattern matches a module holds; a module that
-    none matches, or that ``ignored`` matches, keeps the model's own type. Patterns are globs, or
-    regular expressions after ``re:``.
+    none matches, or that ``ignored`` matches, keeps the model's own type. A pattern is a module's
+    path (which holds for all below it too), a glob, or a regular expression after ``re:``
+    (see :mod:`servespec.models.quantization.matching`). ``online`` says that the engine quantizes
+    while it loads a checkpoint that is not. ``lm_head`` says whether the method touches the output
+    layer at all, ``towers`` whether it touches vision and audio towers.
     """
 
     method: str
     formats: tuple[tuple[str, WeightFormat], ...]
     ignored: tuple[str, ...] = ()
     kv_cache_dtype: str | None = None
+    online: bool = False
+    lm_head: bool = False
+    towers: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WeightFormat:
     """How a linear layer's weight is stored.
 
-    ``bits`` of one weight; ``group_size`` weights share a scale (None: the whole channel;
+    ``name`` is one of awq, gptq, pack-quantized (int4/int8, weights only), int-quantized (int8 with
+    int8 activations), fp8, nvfp4, mxfp4, mxfp8, bitsandbytes, eetq, torchao. ``bits`` of one weight; ``group_size`` weights share a scale (None: the whole channel;
     ``block`` (rows, columns) for block-wise fp8). ``scale_dtype`` is that of the scales,
     ``zero_points`` whether there are packed zero points, ``act_order`` whether there is a
-    ``g_idx``, ``input_scale`` whether activations have a static scale, ``global_scale`` whether
-    there is one more scale for the tensor (NVFP4).
+    ``g_idx`` that reorders, ``input_scale`` whether activations have a static scale, ``global_scale``
+    whether there is one more scale for the tensor (NVFP4), ``symmetric`` whether zero is in the middle.
+    ``activation_bits`` is None where activations keep the model's type; ``input_dynamic`` says that
+    their scale is worked out at run time.
     """
 
     name: str
@@ -214,6 +228,9 @@ class WeightFormat:
     input_scale: bool = False
     global_scale: bool = False
     per_tensor_scale: bool = False
+    symmetric: bool = True
+    activation_bits: int | None = None
+    input_dynamic: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

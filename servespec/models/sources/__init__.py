@@ -1,1 +1,4 @@
-"""Where model facts come from: catalogue, configuration file, local folder, Hub, lock file."""
+"""Where configurations come from: the catalogue, a file, a folder, the Hub.
+
+Each source has one function that returns a :class:`servespec.models.sources.found.Found`.
+"""

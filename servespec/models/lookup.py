@@ -1,0 +1,71 @@
+"""From what a spec says of its model to the facts."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from servespec.errors import UnknownModelError
+from servespec.models.build import facts_from_config
+from servespec.models.facts import ModelFacts
+from servespec.models.sources import catalogue
+from servespec.models.sources.found import Found
+
+if TYPE_CHECKING:
+    from servespec.spec.model import Model
+
+
+def is_local(model: str) -> bool:
+    """Whether an id names a folder rather than a Hub model."""
+    return model.startswith((".", "/", "~")) or (len(model) > 2 and model[1:3] in (":\\", ":/"))
+
+
+def find(model: Model, directory: Path, online: bool = False) -> ModelFacts:
+    """The facts of a spec's model.
+
+    ``model.config`` is read where it is given (a file or a folder, relative to ``directory``); then a local folder
+    where the id names one; then the Hub, only when ``online``; then the catalogue. Raises UnknownModelError with
+    the nearest ids, SourceError for a file that makes no sense, UnmodelledError for an architecture or quantization
+    that is not modelled.
+    """
+    found = locate(model, directory, online)
+    return facts_from_config(
+        found.config,
+        id=model.id,
+        source=found.source,
+        hf_quant_config=found.hf_quant_config,
+        revision=found.revision or model.revision,
+        tensor_bytes=found.tensor_bytes,
+    )
+
+
+def locate(model: Model, directory: Path, online: bool) -> Found:
+    """The configuration of a spec's model, from the first source that is asked for."""
+    if model.config is not None:
+        return _from_path(directory / Path(model.config).expanduser())
+    if is_local(model.id):
+        return _from_path(directory / Path(model.id).expanduser())
+    if online:
+        from servespec.models.sources import hub
+
+        return hub.read(model.id, model.revision)
+    known = catalogue.read(model.id)
+    if known is None:
+        raise unknown(model.id)
+    return known
+
+
+def _from_path(path: Path) -> Found:
+    from servespec.models.sources import file, folder
+
+    return folder.read(path) if path.is_dir() else file.read(path)
+
+
+def unknown(model: str) -> UnknownModelError:
+    """The error that says how to give the facts of a model that the catalogue does not have."""
+    close = catalogue.nearest(model)
+    hint = f"; nearest: {', '.join(close)}" if close else ""
+    return UnknownModelError(
+        f"the catalogue has no model {model!r}{hint}. Give its configuration (model.config: ./config.json), "
+        "a local folder as model.id, or allow the Hub with --online (`servespec models` lists the catalogue)"
+    )

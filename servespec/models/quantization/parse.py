@@ -1,0 +1,70 @@
+"""The quantization part of a configuration, whichever tool wrote it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from functools import partial
+from typing import Any
+
+from servespec.errors import UnmodelledError
+from servespec.models.config import Config
+from servespec.models.facts import Quantization
+from servespec.models.quantization import compressed_tensors, integer, modelopt, plain
+
+METHODS: Mapping[str, Callable[[Config], Quantization]] = {
+    "awq": integer.awq,
+    "auto_awq": integer.awq,
+    "gptq": integer.gptq,
+    "auto-round": integer.auto_round,
+    "intel/auto-round": integer.auto_round,
+    "fp8": plain.fp8,
+    "fbgemm_fp8": plain.fbgemm_fp8,
+    "mxfp4": plain.mxfp4,
+    "bitsandbytes": plain.bitsandbytes,
+    "torchao": plain.torchao,
+    "eetq": plain.eetq,
+    "compressed-tensors": compressed_tensors.parse,
+    "compressed_tensors": compressed_tensors.parse,
+    "modelopt": modelopt.parse,
+    "modelopt_fp4": modelopt.parse,
+    "modelopt_mixed": modelopt.parse,
+}
+
+
+def section(config: Mapping[str, Any]) -> Mapping[str, Any] | None:
+    """The quantization mapping of a configuration: of the whole model, or of its language model."""
+    parts = [config, *(config.get(key) for key in ("text_config", "language_config", "llm_config"))]
+    for part in parts:
+        for key in ("quantization_config", "compression_config"):
+            found = part.get(key) if isinstance(part, Mapping) else None
+            if isinstance(found, Mapping) and found:
+                return found
+    return None
+
+
+def parse(config: Mapping[str, Any], hf_quant_config: Mapping[str, Any] | None = None) -> Quantization | None:
+    """What the checkpoint says of its quantization; None when it has none.
+
+    ``hf_quant_config`` is ModelOpt's file beside config.json; what config.json itself says comes first, as in
+    vLLM. Raises UnmodelledError for a method that is not modelled, SourceError for one that makes no sense.
+    """
+    found = section(config)
+    if found is None:
+        if not hf_quant_config or not hf_quant_config.get("quantization"):
+            return None
+        return modelopt.parse(Config(hf_quant_config, path="hf_quant_config."))
+    method = str(found.get("quant_method") or "").lower()
+    if not method and ("quant_algo" in found or "quantization" in found):
+        method = "modelopt"
+    if not method and "config_groups" in found:
+        method = "compressed-tensors"
+    if not method and ("load_in_4bit" in found or "load_in_8bit" in found):
+        method = "bitsandbytes"
+    if method == "fp8" and found.get("quantized_layers"):
+        return modelopt.fp8_with_layers(Config(found, path="quantization_config."))
+    reader = METHODS.get(method) or (partial(_unknown, method))
+    return reader(Config(found, path="quantization_config."))
+
+
+def _unknown(method: str, _: Config) -> Quantization:
+    raise UnmodelledError(f"quantization {method[:60] or 'without a quant_method'}")
