@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from servespec.diagnostics import Diagnostic, Fix, Severity
+from servespec.rules.versions import holds
 
 if TYPE_CHECKING:
-    from servespec.deployment import Deployment
-    from servespec.memory.budget import MemoryBudget
-    from servespec.spec.model import Spec
+    from servespec.rules.subject import Subject
+
+Check = Callable[["Subject"], Iterable["Finding"]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,24 +26,12 @@ class Finding:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Subject:
-    """What a rule looks at. ``deployment`` and ``budget`` are None for rules of scope ``spec``."""
+class Card:
+    """Everything that the documentation, SARIF and ``explain`` say of a finding's code.
 
-    spec: Spec
-    deployment: Deployment | None = None
-    budget: MemoryBudget | None = None
-
-
-type_check = Callable[[Subject], Iterable[Finding]]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Rule:
-    """The rule's card: everything that the documentation, SARIF and ``explain`` say of it.
-
-    ``scope``: ``spec`` runs once a file, ``target`` once a target. ``versions`` is a specifier
-    like ``>=0.10,<0.21`` of the engine's versions that it holds for. ``error_text`` is what the
-    engine itself prints, so that a search for it finds the rule.
+    ``versions`` is a specifier like ``>=0.10,<0.21`` of the engine's versions that it holds for.
+    ``error_text`` is what the engine itself prints, so that a search for it finds the rule.
+    ``source`` names where the fact was read: engine, version, file. ``fix`` says what to do in general.
     """
 
     code: str
@@ -50,14 +39,36 @@ class Rule:
     severity: Severity
     summary: str
     explanation: str
-    check: type_check
-    scope: str = "target"
     engine: str | None = None
     versions: str = ""
     error_text: str = ""
     source: str = ""
+    fix: str = ""
 
-    def diagnose(self, subject: Subject) -> Iterable[Diagnostic]:
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rule(Card):
+    """A card and the function that looks.
+
+    ``scope``: ``spec`` runs once a file, ``target`` once a target whose deployment could be made.
+    ``triggers`` are words of :func:`servespec.rules.subject.words`; a rule that names some is run,
+    and its module imported, only where at least one of them is said. None named: always.
+    """
+
+    check: Check
+    scope: str = "target"
+    triggers: tuple[str, ...] = ()
+
+    def applies(self, subject: Subject) -> bool:
+        """Whether the rule is meant for the subject's scope, engine and version."""
+        deployment = subject.deployment
+        if (self.scope == "target") != (deployment is not None):
+            return False
+        if deployment is None or self.engine is None:
+            return True
+        return self.engine == deployment.engine and holds(self.versions, deployment.version)
+
+    def diagnose(self, subject: Subject) -> Iterator[Diagnostic]:
         """Run the rule and turn what it finds into diagnostics."""
         engine = subject.deployment.engine if subject.deployment else None
         for finding in self.check(subject):
@@ -69,3 +80,40 @@ class Rule:
                 key=finding.key,
                 fix=finding.fix,
             )
+
+
+def rule(
+    *,
+    code: str,
+    name: str,
+    severity: Severity,
+    summary: str,
+    explanation: str,
+    engine: str | None = None,
+    versions: str = "",
+    error_text: str = "",
+    source: str = "",
+    fix: str = "",
+    scope: str = "target",
+    triggers: tuple[str, ...] = (),
+) -> Callable[[Check], Rule]:
+    """Make a rule of the function below; the arguments are its card."""
+
+    def bind(check: Check) -> Rule:
+        return Rule(
+            code=code,
+            name=name,
+            severity=severity,
+            summary=summary,
+            explanation=explanation,
+            engine=engine,
+            versions=versions,
+            error_text=error_text,
+            source=source,
+            fix=fix,
+            scope=scope,
+            triggers=triggers,
+            check=check,
+        )
+
+    return bind
