@@ -1,7 +1,8 @@
 """Read the flags of `vllm serve` from a folder of vLLM's sources by running its own parser.
 
-Usage: python read_vllm.py SOURCES OUT.json
-Run in a fresh process: the sources are imported with everything heavy stubbed (see stubs.py).
+Usage: python read_vllm.py SOURCES OUT.json [--real]
+Run in a fresh process: the sources are imported with everything heavy stubbed (see stubs.py); with --real nothing
+is stubbed, and the interpreter must have vLLM's dependencies (see compare.py).
 """
 
 from __future__ import annotations
@@ -191,12 +192,16 @@ def syntax(parser_class: type[argparse.ArgumentParser]) -> Row:
     }
 
 
-def main(sources: Path, out: Path) -> None:
+def main(sources: Path, out: Path, is_real: bool) -> None:
     os.environ["VLLM_CONFIGURE_LOGGING"] = "0"
     logging.disable(logging.CRITICAL)
     sys.argv = ["vllm"]
-    finder = stubs.install("vllm", sources)
-    pretend_cuda()
+    failed: dict[str, str] = {}
+    if is_real:
+        sys.path.insert(0, str(sources))
+    else:
+        failed = stubs.install("vllm", sources).failed
+        pretend_cuda()
     parser_class = flexible_parser_class()
     parser = serve_parser(parser_class)
     found = rows(parser)
@@ -211,10 +216,10 @@ def main(sources: Path, out: Path) -> None:
             )
         if row["dest"] == "reasoning_parser" and row["choices"] is None:
             row["values"] = registered("ReasoningParserManager", "vllm.reasoning")
-    broken = {name: why for name, why in finder.failed.items() if ESSENTIAL.fullmatch(name)}
+    broken = {name: why for name, why in failed.items() if ESSENTIAL.fullmatch(name)}
     result = {"flags": found, "syntax": syntax(parser_class), "stubbed": broken}
     out.write_text(json.dumps(result), "utf-8")
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), Path(sys.argv[2]))
+    main(Path(sys.argv[1]), Path(sys.argv[2]), "--real" in sys.argv[3:])
