@@ -17,10 +17,15 @@ def main() -> None:
     parser.add_argument("--configurations", type=Path, help="folder of the specs' model.config files")
     parser.add_argument("--beyond", type=float, default=0.10, help="list the cases with an error above this")
     parser.add_argument("--only", default="", help="substring of the ids of the cases to run")
+    parser.add_argument("--engine", default="", help="only cases of this engine")
     parser.add_argument("--rivals", action="store_true", help="run the rivals from PyPI on the same rows")
     parser.add_argument("--output", type=Path)
     options = parser.parse_args()
-    cases = [case for case in load_cases(options.cases) if options.only in case.id]
+    cases = [
+        case
+        for case in load_cases(options.cases)
+        if options.only in case.id and options.engine in ("", case.engine)
+    ]
     predictions = predict(cases, options.configurations)
     sections = [
         "## Errors of the predictions",

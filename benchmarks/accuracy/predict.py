@@ -20,12 +20,10 @@ def predict(cases: Sequence[Case], configurations: Path | None = None) -> dict[s
     ``configurations`` is the folder that the specs' ``model.config`` files lie in; None takes them from
     the built-in catalogue.
     """
-    from servespec.models.sources.catalogue import export
-
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         if configurations is None:
-            export(folder)
+            export_configurations(folder)
         else:
             for path in configurations.glob("*_config.json"):
                 (folder / path.name).symlink_to(path.resolve())
@@ -41,6 +39,21 @@ def predict(cases: Sequence[Case], configurations: Path | None = None) -> dict[s
         report = json.loads(result.stdout)
     by_path = {entry["path"]: entry for entry in report["files"]}
     return {case.id: _prediction(case, by_path[str(files[case.id])]) for case in cases}
+
+
+def export_configurations(folder: Path) -> None:
+    """Write every configuration of the built-in catalogue as the files that the cases name."""
+    from servespec.models.sources import catalogue
+
+    for model in catalogue.ids():
+        found = catalogue.read(model)
+        if found is None:
+            continue
+        stem = model.replace("/", "--", 1)
+        (folder / f"{stem}_config.json").write_text(json.dumps(found.config), encoding="utf-8")
+        if found.hf_quant_config is not None:
+            text = json.dumps(found.hf_quant_config)
+            (folder / f"{stem}_hf_quant_config.json").write_text(text, encoding="utf-8")
 
 
 def _prediction(case: Case, entry: Mapping[str, Any]) -> Prediction:
