@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from servespec.memory.budget import MemoryBudget
     from servespec.models.facts import ModelFacts
     from servespec.rules.base import Rule
-    from servespec.smoke.probe import Probe
+    from servespec.smoke.probe import Probe, Server
     from servespec.spec.model import Spec, Target
 
 
@@ -79,6 +79,10 @@ class Engine(Protocol):
         """The launch configuration that means the deployment: argv, environment, image, health."""
         ...
 
+    def inexpressible(self, deployment: Deployment) -> tuple[Diagnostic, ...]:
+        """A diagnostic for every key of the spec that this version has no flag for."""
+        ...
+
     def lift(self, argv: Sequence[str], environment: Mapping[str, str], version: str) -> Mapping[str, object]:
         """The inverse of lower: the spec (as plain data) that a published command means."""
         ...
@@ -96,7 +100,11 @@ class Engine(Protocol):
         ...
 
     def probes(self, deployment: Deployment) -> Sequence[Probe]:
-        """Smoke probes that go beyond the OpenAI-compatible ones."""
+        """Smoke probes that go beyond the OpenAI-compatible ones, or replace those of their name."""
+        ...
+
+    def observe_server(self, server: Server) -> Observed:
+        """What a running server says over HTTP of what it allocated. Raises ProbeFailed."""
         ...
 
 

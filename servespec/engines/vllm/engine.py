@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from servespec.deployment import Deployment
+    from servespec.diagnostics import Diagnostic
     from servespec.engines.base import Inputs, Resolved
     from servespec.engines.launch import Launch
     from servespec.engines.observed import LogReader, Observed
     from servespec.memory.budget import MemoryBudget
     from servespec.rules.base import Rule
-    from servespec.smoke.probe import Probe
+    from servespec.smoke.probe import Probe, Server
 
 
 class vLLMEngine:
@@ -57,6 +58,12 @@ class vLLMEngine:
 
         return lower(deployment)
 
+    def inexpressible(self, deployment: Deployment) -> tuple[Diagnostic, ...]:
+        """Keys of the spec that this version has no flag for."""
+        from servespec.engines.vllm.lower import inexpressible
+
+        return inexpressible(deployment)
+
     def lift(self, argv: Sequence[str], environment: Mapping[str, str], version: str) -> Mapping[str, object]:
         """The spec that a published command means."""
         from servespec.engines.vllm.lift import lift
@@ -89,6 +96,12 @@ class vLLMEngine:
         from servespec.engines.vllm.probes import probes
 
         return probes(deployment)
+
+    def observe_server(self, server: Server) -> Observed:
+        """What a running server says over HTTP."""
+        from servespec.engines.vllm.probes import observe_server
+
+        return observe_server(server)
 
 
 ENGINE = vLLMEngine()

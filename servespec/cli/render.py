@@ -1,0 +1,70 @@
+"""``servespec render``: write the launch artefacts of a spec."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def command(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="The spec.")],
+    target: Annotated[
+        list[str] | None, typer.Option("--target", "-t", metavar="ENGINE", help="Only these engines.")
+    ] = None,
+    format_name: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--format",
+            "-f",
+            metavar="FORMAT",
+            help="What to write (compose); may be repeated; 'all' writes every format, 'list' names them.",
+        ),
+    ] = None,
+    output: Annotated[
+        Path | None,
+        typer.Option("--output", "-o", metavar="DIR", help="Write files there instead of standard output."),
+    ] = None,
+    check: Annotated[
+        bool, typer.Option("--check", help="Write nothing; exit with 1 when files in DIR (here) differ.")
+    ] = False,
+    force: Annotated[
+        bool, typer.Option("--force", help="Overwrite files that were changed by hand.")
+    ] = False,
+    templates: Annotated[
+        Path | None,
+        typer.Option(metavar="DIR", help="Templates that go before servespec's own, by the same paths."),
+    ] = None,
+    online: Annotated[bool, typer.Option("--online", help="Let model facts come from the Hub.")] = False,
+) -> int:
+    """Write what starts the server: compose file, scripts, configuration files, manifests, clients.
+
+    Several engines get a folder each. Exits with 0 when all is written (with --check: up to date), 1
+    when the spec is refused or files differ, 2 when nothing could be done.
+    """
+    from servespec.render import drift, format_names, write
+    from servespec.render.request import make
+
+    if format_name == ["list"]:
+        print("\n".join(format_names()))
+        return 0
+    made = make(
+        file, targets=target or (), formats=format_name or ("compose",), templates=templates, online=online
+    )
+    sys.stderr.write(made.report)
+    if made.is_refused:
+        return 1
+    if check:
+        differences = list(drift(made.artefacts, output or Path()))
+        sys.stdout.writelines(differences)
+        return 1 if differences else 0
+    if output is not None:
+        for path in write(made.artefacts, output, force=force):
+            print(path)
+        return 0
+    several = len(made.artefacts) > 1
+    for artefact in made.artefacts:
+        sys.stdout.write((f"==> {artefact.path} <==\n" if several else "") + artefact.text)
+    return 0

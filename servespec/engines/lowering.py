@@ -1,0 +1,280 @@
+"""What lowering is for every engine: the keys of the spec, each with the ways in which flags say it.
+
+An engine declares its keys as a table. The first way whose flags the exact version has is taken; a
+key that is asked for and has no way left is one that this version cannot express.
+"""
+
+from __future__ import annotations
+
+import os.path
+import re
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path, PurePosixPath
+
+from servespec.deployment import Deployment, SettingValue
+from servespec.diagnostics import Diagnostic, Fix, Severity
+from servespec.engines.flag_catalogue import FlagCatalogue, load
+from servespec.memory.elements import element_bits
+from servespec.models.facts import ModelFacts, TensorGroup, TensorKind
+
+INEXPRESSIBLE = "SV310"
+REFERENCE = re.compile(r"\$(?:\{(?P<braced>[A-Za-z_]\w*)(?::?[-?+][^}]*)?\}|(?P<bare>[A-Za-z_]\w*))")
+CONTAINER_MODELS = "/models"
+"""Where local models and adapters are mounted in a container."""
+EVERY_ADDRESS = "0.0.0.0"  # noqa: S104 (a container is reached through what it publishes)
+
+Values = Mapping[str, SettingValue]
+
+
+def _nothing(deployment: Deployment) -> Mapping[str, str]:
+    return {}
+
+
+def _always(deployment: Deployment) -> bool:
+    return True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Way:
+    """One way to say a key: the flags it needs, their values, and environment variables.
+
+    ``holds`` tells where the way means what the key means; ``since`` words the condition for people
+    where it is more than the flags.
+    """
+
+    flags: tuple[str, ...] = ()
+    values: Callable[[Deployment], Values] = _nothing
+    environment: Callable[[Deployment], Mapping[str, str]] = _nothing
+    holds: Callable[[Deployment], bool] = _always
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Key:
+    """A key of the spec, when it asks for something, and the ways to say it, best first.
+
+    ``advice`` is what to do where there is no way; ``severity`` error where the server would be another
+    than the one asked for, warning where it merely does without.
+    """
+
+    path: str
+    is_asked: Callable[[Deployment], bool]
+    ways: tuple[Way, ...] = ()
+    advice: str
+    severity: Severity = Severity.error
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Said:
+    """What the keys of a spec come to: flag values in the table's order, environment, and what could not be said."""
+
+    values: Mapping[str, SettingValue]
+    environment: Mapping[str, str]
+    unsaid: tuple[Key, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Environment:
+    """Variables of the server: plain values, and secrets by the variable that holds them."""
+
+    plain: Mapping[str, str] = field(default_factory=dict)
+    secrets: Mapping[str, str] = field(default_factory=dict)
+
+
+def flag(name: str, value: Callable[[Deployment], SettingValue]) -> Way:
+    """The way of one flag with one value."""
+    return Way(flags=(name,), values=lambda deployment: {name: value(deployment)})
+
+
+def catalogue_of(deployment: Deployment) -> FlagCatalogue:
+    """The flags of the version that is followed."""
+    return load(deployment.engine, deployment.version)
+
+
+def say(deployment: Deployment, keys: tuple[Key, ...]) -> Said:
+    """Go through the table with one deployment."""
+    catalogue = catalogue_of(deployment)
+    values: dict[str, SettingValue] = {}
+    environment: dict[str, str] = {}
+    unsaid: list[Key] = []
+    for key in keys:
+        if not key.is_asked(deployment):
+            continue
+        way = next((way for way in key.ways if _is_open(way, catalogue, deployment)), None)
+        if way is None:
+            unsaid.append(key)
+            continue
+        values |= way.values(deployment)
+        environment |= way.environment(deployment)
+    return Said(values=values, environment=environment, unsaid=tuple(unsaid))
+
+
+def _is_open(way: Way, catalogue: FlagCatalogue, deployment: Deployment) -> bool:
+    return all(catalogue.get(name) is not None for name in way.flags) and way.holds(deployment)
+
+
+def with_args(deployment: Deployment, values: Values) -> dict[str, SettingValue]:
+    """The values and those of ``args`` behind them; what the spec's keys say stays (both is a conflict)."""
+    catalogue = catalogue_of(deployment)
+    merged = {_canonical(catalogue, name, value)[0]: value for name, value in values.items()}
+    for written, value in deployment.target.args.items():
+        if value is None:
+            continue
+        name, given = _canonical(catalogue, written, value)
+        head, _, rest = name.partition(".")
+        if rest and catalogue.get(head) is not None:
+            before = merged.get(head)
+            merged[head] = {**(before if isinstance(before, Mapping) else {}), rest: given}
+        else:
+            merged.setdefault(name, given)
+    return merged
+
+
+def _canonical(catalogue: FlagCatalogue, written: str, value: SettingValue) -> tuple[str, SettingValue]:
+    """The catalogue's name of a flag, and its value where the name is of its negation."""
+    snake = written.lstrip("-").replace("-", "_")
+    if "." in snake:
+        return snake, value
+    found = catalogue.get(written)
+    if found is None:
+        return snake, value
+    is_negation = "--" + snake.replace("_", "-") in found.negations
+    return found.name, (not value if is_negation and isinstance(value, bool) else value)
+
+
+def words(deployment: Deployment, values: Values) -> tuple[str, ...]:
+    """The flags of the exact version that give the values.
+
+    A flag that no catalogue knows is written as it stands: ``check`` says what is wrong with it.
+    """
+    catalogue = catalogue_of(deployment)
+    known = {name: value for name, value in values.items() if catalogue.get(name) is not None}
+    unknown = tuple(word for name in values if name not in known for word in _unknown(name, values[name]))
+    return (*catalogue.argv(known), *unknown)
+
+
+def _unknown(name: str, value: SettingValue) -> Iterator[str]:
+    spelling = "--" + name.replace("_", "-")
+    if value is True:
+        yield spelling
+    elif value is not False and value is not None:
+        yield f"{spelling}={value}"
+
+
+def inexpressible(deployment: Deployment, said: Said, title: str) -> tuple[Diagnostic, ...]:
+    """A diagnostic for every key that this version cannot express, with the versions that can."""
+    catalogue = catalogue_of(deployment)
+    return tuple(
+        Diagnostic(
+            code=INEXPRESSIBLE,
+            severity=key.severity,
+            message=f"{title} {deployment.version} cannot express {key.path}{_versions(catalogue, key)}",
+            engine=deployment.engine,
+            key=key.path,
+            fix=Fix(key.advice),
+        )
+        for key in said.unsaid
+    )
+
+
+def _versions(catalogue: FlagCatalogue, key: Key) -> str:
+    stretches = [
+        f"{stretch.since} up to, but without, {stretch.until}"
+        if stretch.until
+        else f"{stretch.since} and later"
+        for way in key.ways
+        for name in way.flags[:1]
+        if catalogue.get(name) is None
+        for stretch in catalogue.history(name)
+    ]
+    return f" (versions that can: {', '.join(dict.fromkeys(stretches))})" if stretches else ""
+
+
+def environment_of(deployment: Deployment) -> Environment:
+    """``env`` of the spec with the target's over it: references are secrets, the rest plain values."""
+    plain: dict[str, str] = {}
+    secrets: dict[str, str] = {}
+    for name, value in {**deployment.spec.env, **deployment.target.env}.items():
+        reference = REFERENCE.fullmatch(value) if isinstance(value, str) else None
+        if reference is not None:
+            secrets[name] = reference["braced"] or reference["bare"]
+        else:
+            plain[name] = _text(value)
+    return Environment(plain=plain, secrets=secrets)
+
+
+def _text(value: str | bool | int | float) -> str:
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def is_local(name: str) -> bool:
+    """Whether a model or an adapter is a folder rather than a Hub id."""
+    return name.startswith((".", "/", "~"))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Paths:
+    """Names of models as the server's process sees them: on the host, or mounted in a container."""
+
+    deployment: Deployment
+    container: bool
+
+    def __call__(self, name: str) -> str:
+        """A Hub id as it is; a folder as a path."""
+        if not is_local(name):
+            return name if not name.startswith("-") else f"./{name}"
+        if self.container:
+            return str(PurePosixPath(CONTAINER_MODELS) / PurePosixPath(self.host(name)).name)
+        return self.host(name)
+
+    def host(self, name: str) -> str:
+        """The folder relative to where servespec was called; the spec's own is relative to the spec."""
+        path = os.path.normpath(self.deployment.directory / Path(name).expanduser()).replace("\\", "/")
+        return path if path.startswith(("/", "../")) else f"./{path}"
+
+    def mounts(self) -> tuple[tuple[str, str], ...]:
+        """(path on the host, path in the container) of every model and adapter that is a folder."""
+        inside = Paths(deployment=self.deployment, container=True)
+        return tuple(
+            dict.fromkeys(
+                (self.host(name), inside(name)) for name in model_names(self.deployment) if is_local(name)
+            )
+        )
+
+
+def model_names(deployment: Deployment) -> tuple[str, ...]:
+    """Every model and adapter that the spec names."""
+    spec = deployment.spec
+    adapters = spec.model.adapters.modules.values() if spec.model.adapters else ()
+    draft = (spec.speculative.model,) if spec.speculative and spec.speculative.model else ()
+    return (spec.model.id, *adapters, *draft)
+
+
+LOAD_BYTES_PER_SECOND = 100e6
+"""Policy: weights come over a link of 1 Gbit/s, which carries about 100 MB/s, or from a disk that is no slower."""
+START_SECONDS = 300
+"""Policy: what compiling, warming up and capturing graphs may take besides. vLLM's compile caches alone spare
+minutes (docs/deployment/docker.md); the engines' own documentation starts probes of big models at 600 s."""
+
+
+def load_seconds(deployment: Deployment) -> int:
+    """The longest that a start should take: the checkpoint over a slow link, and the engine's own preparations."""
+    return START_SECONDS + round(checkpoint_bytes(deployment.model) / LOAD_BYTES_PER_SECOND)
+
+
+def checkpoint_bytes(model: ModelFacts) -> int:
+    """Bytes of the checkpoint: as its headers say, else from its tensors; good to a few percent."""
+    if model.tensor_bytes is not None:
+        return model.tensor_bytes
+    quantized = (
+        model.quantization.formats[0][1].bits if model.quantization and model.quantization.formats else None
+    )
+    return sum(
+        group.elements * group.count * _bits(group, model.dtype, quantized) // 8 for group in model.tensors
+    )
+
+
+def _bits(group: TensorGroup, dtype: str, quantized: int | None) -> int:
+    if quantized is not None and group.kind in (TensorKind.linear, TensorKind.expert):
+        return quantized
+    return element_bits(group.dtype or dtype)

@@ -1,0 +1,247 @@
+"""How vLLM's flags say the keys of the spec, version by version."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from servespec.deployment import Deployment, SettingValue
+from servespec.diagnostics import Severity
+from servespec.engines.lowering import Key, Paths, Way, catalogue_of, flag
+
+GIB = 2**30
+LOOKUP_WORDS = 5
+"""ngram's prompt_lookup_max where it has to be given: what later versions take (vllm 0.8.3 SpeculativeConfig)."""
+
+
+def model_keys(paths: Paths) -> tuple[Key, ...]:
+    """Keys of the section ``model``; ``paths`` names folders as the server sees them."""
+    return (
+        Key(
+            path="model.revision",
+            is_asked=lambda d: d.spec.model.revision is not None,
+            ways=(flag("revision", lambda d: d.spec.model.revision),),
+            advice="download that revision and give its folder as model.id",
+        ),
+        Key(
+            path="model.dtype",
+            is_asked=lambda d: d.spec.model.dtype != "auto",
+            ways=(flag("dtype", lambda d: d.spec.model.dtype),),
+            advice="take dtype: auto",
+        ),
+        Key(
+            path="model.quantization",
+            is_asked=lambda d: d.spec.model.quantization is not None,
+            ways=(flag("quantization", lambda d: d.spec.model.quantization),),
+            advice="take a checkpoint that is quantized",
+        ),
+        Key(
+            path="model.trust_remote_code",
+            is_asked=lambda d: d.spec.model.trust_remote_code,
+            ways=(flag("trust_remote_code", lambda d: True),),
+            advice="take a version that has the model built in",
+        ),
+        Key(
+            path="model.adapters",
+            is_asked=lambda d: d.spec.model.adapters is not None,
+            ways=(Way(flags=("enable_lora",), values=lambda d: _adapters(d, paths)),),
+            advice="merge the adapters into the checkpoint",
+        ),
+    )
+
+
+def _adapters(deployment: Deployment, paths: Paths) -> Mapping[str, SettingValue]:
+    adapters = deployment.spec.model.adapters
+    if adapters is None:
+        return {}
+    modules = tuple(f"{name}={paths(where)}" for name, where in adapters.modules.items())
+    return {
+        "enable_lora": True,
+        "max_loras": adapters.max_loras,
+        "max_lora_rank": adapters.max_rank,
+        "lora_modules": modules or None,
+    }
+
+
+LIMITS = (
+    Key(
+        path="limits.max_model_len",
+        is_asked=lambda d: d.spec.limits.max_model_len is not None,
+        ways=(flag("max_model_len", lambda d: d.spec.limits.max_model_len),),
+        advice="take another version",
+    ),
+    Key(
+        path="limits.max_input_tokens",
+        is_asked=lambda d: d.spec.limits.max_input_tokens is not None,
+        advice="vLLM limits prompt and completion together: use limits.max_model_len",
+        severity=Severity.warning,
+    ),
+    Key(
+        path="limits.max_concurrent_requests",
+        is_asked=lambda d: d.spec.limits.max_concurrent_requests is not None,
+        ways=(flag("max_num_seqs", lambda d: d.spec.limits.max_concurrent_requests),),
+        advice="take another version",
+    ),
+    Key(
+        path="limits.max_batched_tokens",
+        is_asked=lambda d: d.spec.limits.max_batched_tokens is not None,
+        ways=(flag("max_num_batched_tokens", lambda d: d.spec.limits.max_batched_tokens),),
+        advice="take another version",
+    ),
+    Key(
+        path="limits.gpu_memory_fraction",
+        is_asked=lambda d: d.spec.limits.gpu_memory_fraction is not None,
+        ways=(flag("gpu_memory_utilization", lambda d: d.spec.limits.gpu_memory_fraction),),
+        advice="take another version",
+    ),
+)
+
+PARALLEL = (
+    Key(
+        path="parallel.tensor",
+        is_asked=lambda d: d.spec.parallel.tensor > 1,
+        ways=(flag("tensor_parallel_size", lambda d: d.spec.parallel.tensor),),
+        advice="take another version",
+    ),
+    Key(
+        path="parallel.pipeline",
+        is_asked=lambda d: d.spec.parallel.pipeline > 1,
+        ways=(flag("pipeline_parallel_size", lambda d: d.spec.parallel.pipeline),),
+        advice="take another version",
+    ),
+    Key(
+        path="parallel.data",
+        is_asked=lambda d: d.spec.parallel.data > 1,
+        ways=(flag("data_parallel_size", lambda d: d.spec.parallel.data),),
+        advice="run several deployments behind a load balancer (deploy.replicas)",
+    ),
+    Key(
+        path="parallel.expert",
+        is_asked=lambda d: d.spec.parallel.expert,
+        ways=(flag("enable_expert_parallel", lambda d: True),),
+        advice="split the experts by parallel.tensor instead",
+    ),
+)
+
+
+def _offload_backend(deployment: Deployment) -> SettingValue:
+    """``native`` where the version does not take it by itself (0.11.1 to 0.13 do nothing without one)."""
+    found = catalogue_of(deployment).get("kv_offloading_backend")
+    return "native" if found is not None and found.default != "native" else None
+
+
+KV_CACHE = (
+    Key(
+        path="kv_cache.dtype",
+        is_asked=lambda d: d.spec.kv_cache.dtype != "auto",
+        ways=(flag("kv_cache_dtype", lambda d: d.spec.kv_cache.dtype),),
+        advice="take dtype: auto",
+    ),
+    Key(
+        path="kv_cache.prefix_caching",
+        is_asked=lambda d: d.spec.kv_cache.prefix_caching is not None,
+        ways=(flag("enable_prefix_caching", lambda d: d.spec.kv_cache.prefix_caching),),
+        advice="leave it to the engine",
+        severity=Severity.warning,
+    ),
+    Key(
+        path="kv_cache.block_size",
+        is_asked=lambda d: d.spec.kv_cache.block_size is not None,
+        ways=(flag("block_size", lambda d: d.spec.kv_cache.block_size),),
+        advice="leave it to the engine",
+        severity=Severity.warning,
+    ),
+    Key(
+        path="kv_cache.cpu_offload_gib",
+        is_asked=lambda d: d.spec.kv_cache.cpu_offload_gib > 0,
+        ways=(
+            Way(
+                # Summed over all tensor-parallel ranks (vllm/config/cache.py, kv_offloading_size).
+                flags=("kv_offloading_size",),
+                values=lambda d: {
+                    "kv_offloading_size": d.spec.kv_cache.cpu_offload_gib * d.spec.parallel.tensor,
+                    "kv_offloading_backend": _offload_backend(d),
+                },
+            ),
+            Way(
+                # Engine V1 takes the flag until 0.17 and swaps nothing.
+                flags=("swap_space",),
+                values=lambda d: {"swap_space": d.spec.kv_cache.cpu_offload_gib},
+                holds=lambda d: d.settings.value("engine") == "V0",
+            ),
+        ),
+        advice="do without, or take a version that can",
+        severity=Severity.warning,
+    ),
+    Key(
+        path="kv_cache.space_gib",
+        is_asked=lambda d: d.spec.kv_cache.space_gib is not None,
+        ways=(
+            Way(
+                # Whole GiB only (vllm/envs.py); on a CPU it goes before the flag.
+                environment=lambda d: {"VLLM_CPU_KVCACHE_SPACE": f"{d.spec.kv_cache.space_gib or 0:.0f}"},
+                holds=lambda d: d.gpu.is_cpu and float(d.spec.kv_cache.space_gib or 0).is_integer(),
+            ),
+            flag("kv_cache_memory_bytes", lambda d: int((d.spec.kv_cache.space_gib or 0) * GIB)),
+        ),
+        advice="give limits.gpu_memory_fraction instead; on a CPU a whole number of GiB",
+    ),
+)
+
+
+def speculative_keys(paths: Paths) -> tuple[Key, ...]:
+    """The section ``speculative``: one JSON flag since 0.8.2, several flags before."""
+    return (
+        Key(
+            path="speculative",
+            is_asked=lambda d: d.spec.speculative is not None,
+            ways=(
+                Way(
+                    flags=("speculative_config",),
+                    values=lambda d: {"speculative_config": _speculative_config(d, paths)},
+                ),
+                Way(
+                    flags=("speculative_model", "num_speculative_tokens"),
+                    values=lambda d: _speculative_flags(d, paths),
+                    holds=lambda d: (
+                        d.spec.speculative is not None
+                        and (d.spec.speculative.method == "ngram" or d.spec.speculative.model is not None)
+                    ),
+                ),
+            ),
+            advice="take a version that can, or do without",
+        ),
+    )
+
+
+def _speculative_config(deployment: Deployment, paths: Paths) -> SettingValue:
+    speculative = deployment.spec.speculative
+    if speculative is None:
+        return None
+    config: dict[str, SettingValue] = {"num_speculative_tokens": speculative.tokens}
+    # A draft model of the same kind is what vLLM finds by itself; its word for it came later.
+    if speculative.method != "draft":
+        config = {"method": speculative.method, **config}
+    if speculative.model is not None:
+        config["model"] = paths(speculative.model)
+    return config
+
+
+def _speculative_flags(deployment: Deployment, paths: Paths) -> Mapping[str, SettingValue]:
+    speculative = deployment.spec.speculative
+    if speculative is None:
+        return {}
+    if speculative.method == "ngram":
+        return {
+            "speculative_model": "[ngram]",
+            "num_speculative_tokens": speculative.tokens,
+            "ngram_prompt_lookup_max": LOOKUP_WORDS,
+        }
+    return {
+        "speculative_model": paths(speculative.model or ""),
+        "num_speculative_tokens": speculative.tokens,
+    }
+
+
+def keys(paths: Paths) -> tuple[Key, ...]:
+    """All keys, in the order in which their flags are written."""
+    return (*model_keys(paths), *LIMITS, *PARALLEL, *KV_CACHE, *speculative_keys(paths))

@@ -1,0 +1,148 @@
+"""From a deployment to ``vllm serve``."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from servespec.deployment import Deployment, SettingValue
+from servespec.diagnostics import Diagnostic
+from servespec.engines import lowering
+from servespec.engines.images import image_of
+from servespec.engines.launch import Cluster, Launch, Variable
+from servespec.engines.lowering import Paths, Said
+from servespec.engines.vllm.keys import keys
+from servespec.engines.vllm.server_flags import SERVER_FLAGS
+
+SHM_BYTES = 10 * 2**30
+"""vllm docs/deployment/docker.md gives ``--shm-size`` for tensor parallelism without a number; its examples take 10 GiB."""
+STOP_SECONDS = 60
+"""Longer than Uvicorn and the engine's processes take to end (``--shutdown-timeout`` is 0 by default)."""
+MASTER_PORT = 29501
+"""vllm/config/parallel.py, master_port."""
+RAY_PORT = 6379
+"""Ray's own default."""
+
+
+def lower(deployment: Deployment) -> Launch:
+    """The command, environment, image and health check that mean the deployment."""
+    here, inside = Paths(deployment=deployment, container=False), Paths(deployment=deployment, container=True)
+    said = lowering.say(deployment, keys(here))
+    model = here(deployment.spec.model.id)
+    values = _values(deployment, said, here, deployment.spec.server.host)
+    environment = lowering.environment_of(deployment)
+    secrets = dict(environment.secrets)
+    if deployment.spec.server.api_key_env is not None:
+        secrets["VLLM_API_KEY"] = deployment.spec.server.api_key_env
+    return Launch(
+        engine=deployment.engine,
+        version=deployment.asked_version,
+        model=model,
+        command=("vllm", "serve"),
+        flags=(model, *lowering.words(deployment, values)),
+        container_flags=_container_flags(deployment, inside),
+        host=deployment.spec.server.host,
+        port=deployment.spec.server.port,
+        health_path="/health",
+        served_model_name=deployment.spec.server.served_model_name or deployment.spec.model.id,
+        image=image_of(deployment),
+        load_seconds=lowering.load_seconds(deployment),
+        stop_seconds=STOP_SECONDS,
+        environment={**environment.plain, **said.environment},
+        secrets=secrets,
+        config=_config(deployment, {"model": model, **values} if _file_takes_model(deployment) else values),
+        config_flags=() if _file_takes_model(deployment) else (model,),
+        mounts=here.mounts(),
+        shm_bytes=SHM_BYTES,
+        gpus_per_node=0 if deployment.gpu.is_cpu else deployment.spec.hardware.count,
+        nodes=deployment.spec.hardware.nodes,
+        gpu_kind=deployment.gpu.kind,
+        offline={"model": model, **_offline(values)},
+        cluster=_cluster(deployment),
+    )
+
+
+def inexpressible(deployment: Deployment) -> tuple[Diagnostic, ...]:
+    """What the spec asks for and this version has no flag for."""
+    said = lowering.say(deployment, keys(Paths(deployment=deployment, container=False)))
+    return lowering.inexpressible(deployment, said, "vLLM")
+
+
+def _values(deployment: Deployment, said: Said, paths: Paths, host: str) -> dict[str, SettingValue]:
+    server = deployment.spec.server
+    name = server.served_model_name
+    if name is None and lowering.is_local(deployment.spec.model.id):
+        name = deployment.spec.model.id  # else vLLM would take the path, which is another in a container
+    values: dict[str, SettingValue] = {"host": host, "port": server.port}
+    if name is not None:
+        values["served_model_name"] = (name,)
+    if _needs_ray(deployment):
+        values["distributed_executor_backend"] = "ray"
+    return lowering.with_args(deployment, {**values, **said.values})
+
+
+def _container_flags(deployment: Deployment, inside: Paths) -> tuple[str, ...]:
+    said = lowering.say(deployment, keys(inside))
+    values = _values(deployment, said, inside, lowering.EVERY_ADDRESS)
+    return (inside(deployment.spec.model.id), *lowering.words(deployment, values))
+
+
+def _offline(values: Mapping[str, SettingValue]) -> dict[str, SettingValue]:
+    return {name: value for name, value in values.items() if value is not None and name not in SERVER_FLAGS}
+
+
+def _config(deployment: Deployment, values: Mapping[str, SettingValue]) -> dict[str, SettingValue]:
+    """The values by the keys of a ``--config`` file.
+
+    Its reader drops false, reads null as the text "None" and drops empty lists (vllm/utils/argparse_utils.py,
+    load_config_file): what is switched off is written by the spelling that switches it off.
+    """
+    catalogue = lowering.catalogue_of(deployment)
+    config: dict[str, SettingValue] = {}
+    for name, value in values.items():
+        found = catalogue.get(name)
+        if value is None or value == ():
+            continue
+        if value is False:
+            if found is not None and found.negation is not None:
+                config[found.negation.lstrip("-")] = True
+            continue
+        config[name.replace("_", "-")] = value
+    return config
+
+
+def _file_takes_model(deployment: Deployment) -> bool:
+    """Whether the file may name the model: not where ``vllm serve`` insists on it as a word of its own."""
+    catalogue = lowering.catalogue_of(deployment)
+    word = catalogue.get("model_tag")
+    return catalogue.syntax.serve_takes_model and (word is None or not word.required)
+
+
+def _needs_ray(deployment: Deployment) -> bool:
+    """Several nodes without ``--nnodes``, which came in 0.11.1, take a Ray cluster."""
+    return deployment.spec.hardware.nodes > 1 and lowering.catalogue_of(deployment).get("nnodes") is None
+
+
+def _cluster(deployment: Deployment) -> Cluster | None:
+    nodes = deployment.spec.hardware.nodes
+    if nodes == 1:
+        return None
+    if _needs_ray(deployment):
+        return Cluster(
+            rank="NODE_RANK",
+            head="HEAD_ADDRESS",
+            port=RAY_PORT,
+            head_start=("ray", "start", "--head", "--port", str(RAY_PORT)),
+            worker_start=("ray", "start", "--block", "--address", Variable("HEAD_ADDRESS", f":{RAY_PORT}")),
+        )
+    return Cluster(
+        rank="NODE_RANK",
+        head="HEAD_ADDRESS",
+        port=MASTER_PORT,
+        node_flags=(
+            *("--nnodes", str(nodes)),
+            *("--node-rank", Variable("NODE_RANK")),
+            *("--master-addr", Variable("HEAD_ADDRESS")),
+            *("--master-port", str(MASTER_PORT)),
+        ),
+        worker_flags=("--headless",),
+    )

@@ -1,0 +1,89 @@
+"""A compose file, by the compose specification (compose-spec.io), built as data."""
+
+from __future__ import annotations
+
+from servespec.engines.launch import Launch
+from servespec.render import container
+from servespec.render.artefact import Artefact
+from servespec.render.job import Job
+from servespec.render.words import command_line, compose_word
+from servespec.render.yaml_writer import dump_yaml
+
+
+def supports(launch: Launch) -> bool:
+    """Every engine has an image."""
+    return True
+
+
+def render(job: Job) -> tuple[Artefact, ...]:
+    """``NAME.compose.yaml`` with one service; with several nodes it is started on each of them."""
+    volumes = container.cache_volumes(job)
+    document = {
+        "name": job.name,
+        "services": {job.name: _service(job, volumes)},
+        "volumes": {volume.label: {"name": volume.label} for volume in volumes if not volume.is_folder},
+    }
+    return (Artefact(f"{job.name}.compose.yaml", dump_yaml(document, header=job.header.comment())),)
+
+
+def _service(job: Job, volumes: tuple[container.Volume, ...]) -> dict[str, object]:
+    launch = job.launch
+    service: dict[str, object] = {"image": launch.image.reference}
+    if not launch.image.entrypoint_is_server:
+        service["entrypoint"] = [compose_word(word) for word in launch.command]
+    service["command"] = [compose_word(word) for word in command_line(launch, container=True)]
+    service |= _network(launch)
+    environment = {name: compose_word(value) for name, value in launch.environment.items()}
+    environment |= {name: f"${{{holder}:?set {holder}}}" for name, holder in launch.secrets.items()}
+    if environment:
+        service["environment"] = environment
+    service["volumes"] = [_cache(volume) for volume in volumes] + [
+        {"type": "bind", "source": compose_word(source), "target": target, "read_only": True}
+        for source, target in launch.mounts
+    ]
+    service |= _accelerators(launch)
+    if launch.shm_bytes:
+        service["shm_size"] = f"{launch.shm_bytes}b"
+    return service | {
+        "healthcheck": {
+            "test": ["CMD", "curl", "-fsS", "-o", "/dev/null", container.health_url(launch)],
+            "interval": f"{container.HEALTH_INTERVAL_SECONDS}s",
+            "timeout": f"{container.HEALTH_TIMEOUT_SECONDS}s",
+            "retries": container.HEALTH_RETRIES,
+            "start_period": f"{launch.load_seconds}s",
+        },
+        "restart": "unless-stopped",
+        "stop_grace_period": f"{launch.stop_seconds}s",
+        **_rights(launch),
+    }
+
+
+def _cache(volume: container.Volume) -> dict[str, object]:
+    if volume.is_folder:
+        return {"type": "bind", "source": compose_word(volume.name), "target": volume.target}
+    return {"type": "volume", "source": volume.label, "target": volume.target}
+
+
+def _network(launch: Launch) -> dict[str, object]:
+    if launch.cluster is not None:
+        # Ranks talk over ports that the engine picks: they have to see the host's own network.
+        return {"network_mode": "host"}
+    return {"ports": [container.published(launch)]}
+
+
+def _accelerators(launch: Launch) -> dict[str, object]:
+    if launch.gpu_kind == "rocm":
+        return {
+            "devices": [f"{device}:{device}" for device in container.AMD_DEVICES],
+            "group_add": list(container.AMD_GROUPS),
+        }
+    if launch.gpu_kind == "cpu":
+        return {}
+    reservation = {"driver": "nvidia", "count": launch.gpus_per_node, "capabilities": ["gpu"]}
+    return {"deploy": {"resources": {"reservations": {"devices": [reservation]}}}}
+
+
+def _rights(launch: Launch) -> dict[str, object]:
+    granted = container.rights(launch)
+    added = {"cap_add": list(granted.capabilities)} if granted.capabilities else {}
+    return {"cap_drop": ["ALL"], **added, "security_opt": list(granted.options)}

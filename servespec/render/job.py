@@ -1,0 +1,48 @@
+"""What a format is given to work with."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+from servespec.deployment import Deployment
+from servespec.engines.launch import Launch
+from servespec.render.header import Header
+
+MAX_LABEL = 63
+"""Longest name of a DNS label (RFC 1123), which Kubernetes asks of names."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Job:
+    """One rendering: what is deployed, how it is launched, and where templates of the user's own lie."""
+
+    deployment: Deployment
+    launch: Launch
+    format: str
+    spec_file: str
+    templates: Path | None = None
+
+    @property
+    def header(self) -> Header:
+        """The header that every file of this rendering carries."""
+        target = f"{self.launch.engine} {self.launch.version}"
+        return Header(spec=self.spec_file, target=target, format=self.format)
+
+    @property
+    def name(self) -> str:
+        """The deployment's name as a DNS label: lower case letters, digits and ``-``."""
+        label = re.sub(r"[^a-z0-9]+", "-", self.deployment.spec.name.lower())
+        return label[:MAX_LABEL].strip("-")
+
+    @property
+    def connect_host(self) -> str:
+        """The address at which a client on the same machine finds the server."""
+        return "localhost" if self.launch.host in {"0.0.0.0", "::", "[::]", ""} else self.launch.host  # noqa: S104
+
+    @property
+    def base_url(self) -> str:
+        """``http://host:port`` for a client on the same machine."""
+        host = f"[{self.connect_host}]" if ":" in self.connect_host else self.connect_host
+        return f"http://{host}:{self.launch.port}"

@@ -1,0 +1,104 @@
+"""Templates for scripts, units and clients: Jinja2 in its sandbox, every value quoted by a filter.
+
+A value that a template writes without one of the quoting filters is an error, not an injection.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from servespec.engines.launch import Variable
+from servespec.errors import RenderError
+from servespec.render.header import plain
+from servespec.render.words import shell_lines, shell_word
+
+if TYPE_CHECKING:
+    from jinja2.sandbox import SandboxedEnvironment
+
+SHIPPED = Path(__file__).parent.parent / "templates"
+
+
+class Quoted(str):
+    """Text in the syntax of the file that is being written."""
+
+    __slots__ = ()
+
+
+def fill(template: str, values: Mapping[str, object], own: Path | None = None) -> str:
+    """Fill a template by its path below the template folder (``vllm/offline.py.j2``).
+
+    ``own`` is a folder of the user's in which a template of the same path goes first. Raises
+    RenderError when a template is missing, wrong, or writes a value that is not quoted.
+    """
+    from jinja2 import TemplateError, TemplateNotFound
+    from jinja2.exceptions import SecurityError
+
+    try:
+        return str(_environment(own).get_template(template).render(values))
+    except TemplateNotFound as error:
+        raise RenderError(f"no template {error.name}") from error
+    except (TemplateError, SecurityError) as error:
+        where = f"{getattr(error, 'name', None) or template}:{getattr(error, 'lineno', '')}".rstrip(":")
+        raise RenderError(f"template {where}: {error}") from error
+
+
+def has_template(template: str, own: Path | None = None) -> bool:
+    """Whether there is a template of that path."""
+    return any((folder / template).is_file() for folder in (own, SHIPPED) if folder)
+
+
+def _environment(own: Path | None) -> SandboxedEnvironment:
+    from jinja2 import FileSystemLoader, StrictUndefined
+    from jinja2.sandbox import ImmutableSandboxedEnvironment
+
+    environment = ImmutableSandboxedEnvironment(
+        loader=FileSystemLoader([str(folder) for folder in (own, SHIPPED) if folder]),
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+        finalize=_only_quoted,
+        autoescape=False,  # no HTML: the filters quote, and _only_quoted sees to it
+    )
+    environment.filters.update(
+        sh=lambda value: Quoted(shell_word(value)),
+        sh_variable=lambda name: Quoted(shell_word(Variable(name))),
+        sh_command=lambda words, indent="  ": Quoted(f" \\\n{indent}".join(shell_lines(words))),
+        py=lambda value, indent=0: Quoted(python_literal(value, indent)),
+        json=lambda value: Quoted(json.dumps(value, ensure_ascii=False)),
+        unit=lambda value: Quoted(unit_word(value)),
+        comment=lambda text, prefix="# ": Quoted("".join(f"{prefix}{plain(line)}\n" for line in text)),
+    )
+    return environment
+
+
+def _only_quoted(value: object) -> object:
+    if isinstance(value, Quoted) or (isinstance(value, int) and not isinstance(value, bool)):
+        return value
+    if value is None or value == "":
+        return ""
+    from jinja2 import TemplateRuntimeError
+
+    raise TemplateRuntimeError(f"{value!r} is written without a quoting filter (sh, py, json, unit, comment)")
+
+
+def python_literal(value: object, indent: int = 0) -> str:
+    """The value as a Python literal; a mapping that has entries takes a line for each."""
+    if isinstance(value, Mapping) and value:
+        margin = " " * (indent + 4)
+        lines = [
+            f"{margin}{str(key)!r}: {python_literal(item, indent + 4)},\n" for key, item in value.items()
+        ]
+        return "{\n" + "".join(lines) + " " * indent + "}"
+    if isinstance(value, tuple | list):
+        return "[" + ", ".join(python_literal(item, indent) for item in value) + "]"
+    return repr(value)
+
+
+def unit_word(word: str) -> str:
+    """A word of a systemd unit's command line: C-style quotes, ``%`` and ``$`` doubled."""
+    escaped = word.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n").replace("\t", "\\t")
+    return '"' + escaped.replace("%", "%%").replace("$", "$$") + '"'
