@@ -1,0 +1,5 @@
+"""``python -m servespec``."""
+
+from servespec.cli import main
+
+main()

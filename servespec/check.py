@@ -1,0 +1,158 @@
+"""The pipeline of ``check``: load, find facts, resolve each target, budget, rules, report."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from servespec.diagnostics import Diagnostic, Severity
+from servespec.errors import ServespecError, UnmodelledError
+from servespec.memory.budget import Verdict
+from servespec.report.model import CheckReport, FileReport, TargetReport
+from servespec.resolve import Facts, engines_of, find_facts, resolve_target, unmodelled
+from servespec.rules.registry import rules_in_question
+from servespec.rules.subject import Subject
+
+if TYPE_CHECKING:
+    from servespec.deployment import Deployment
+    from servespec.memory.budget import MemoryBudget
+    from servespec.spec.loader import LoadedSpec
+    from servespec.spec.model import Spec
+
+_ADVICE_FAMILIES = ("SV1", "SV4", "SV5", "SV6")
+"""Errors of these families are no refusal of the settings: memory has verdicts of its own."""
+
+
+def check_files(
+    loaded: Iterable[LoadedSpec], *, targets: Sequence[str] = (), online: bool = False
+) -> CheckReport:
+    """Check loaded specs. ``targets`` narrows the engines; ``online`` lets facts come from the Hub."""
+    return CheckReport(files=tuple(check_file(one, targets=targets, online=online) for one in loaded))
+
+
+def check_file(loaded: LoadedSpec, *, targets: Sequence[str] = (), online: bool = False) -> FileReport:
+    """Everything that can be said about one spec.
+
+    A spec with mistakes in its language is checked as far as it goes, so that one run reports all
+    mistakes; its verdict is ``invalid`` and no budget is shown.
+    """
+    spec = loaded.spec or loaded.partial
+    diagnostics = list(loaded.diagnostics)
+    parts: list[TargetReport] = []
+    if spec is not None:
+        facts = find_facts(spec, loaded.directory, online=online)
+        more = [*facts.diagnostics, *_run_rules(Subject(spec=spec, directory=loaded.directory))]
+        for engine in targets or engines_of(spec):
+            part, found = _check_target(spec, engine, facts, loaded)
+            parts.append(part)
+            more += found
+        if loaded.spec is None:
+            more = [d for d in more if _stands_by_itself(d, loaded)]
+            parts = [replace(part, verdict=Verdict.invalid, budget=None) for part in parts]
+        diagnostics += more
+    verdict = max((part.verdict for part in parts), key=lambda v: v.rank, default=Verdict.invalid)
+    if loaded.spec is None:
+        verdict = Verdict.invalid
+    return FileReport(
+        path=loaded.path,
+        name=_name(loaded),
+        verdict=verdict,
+        targets=tuple(parts),
+        diagnostics=_in_order(loaded, diagnostics),
+        sources=loaded.sources,
+    )
+
+
+def _check_target(
+    spec: Spec, engine: str, facts: Facts, loaded: LoadedSpec
+) -> tuple[TargetReport, list[Diagnostic]]:
+    version = _version(spec, engine)
+    if facts.gpu is None:
+        return TargetReport(engine=engine, version=version, verdict=Verdict.invalid), []
+    if facts.model is None or _draft_is_missing(spec, facts):
+        return TargetReport(engine=engine, version=version, verdict=Verdict.unknown), []
+    try:
+        resolution = resolve_target(spec, engine, facts, loaded.directory)
+    except UnmodelledError as error:
+        part = TargetReport(engine=engine, version=version, verdict=Verdict.unknown)
+        return part, [unmodelled(error, engine, "model.id")]
+    deployment = resolution.deployment
+    found = list(resolution.diagnostics)
+    budget, problem = _budget(deployment)
+    found += [problem] if problem else []
+    found += _run_rules(Subject(spec=spec, deployment=deployment, budget=budget, directory=loaded.directory))
+    verdict = Verdict.unknown if budget is None else budget.verdict
+    if any(d.severity is Severity.error and not d.code.startswith(_ADVICE_FAMILIES) for d in found):
+        verdict = Verdict.invalid
+    part = TargetReport(
+        engine=engine, version=deployment.version, verdict=verdict, deployment=deployment, budget=budget
+    )
+    return part, found
+
+
+def _budget(deployment: Deployment) -> tuple[MemoryBudget | None, Diagnostic | None]:
+    from servespec.engines import get_engine
+
+    try:
+        return get_engine(deployment.engine).budget(deployment), None
+    except UnmodelledError as error:
+        return None, unmodelled(error, deployment.engine, "model.id")
+
+
+def _run_rules(subject: Subject) -> list[Diagnostic]:
+    return [finding for rule in rules_in_question(subject) for finding in rule.diagnose(subject)]
+
+
+def _version(spec: Spec, engine: str) -> str:
+    from servespec.engines import get_engine
+
+    target = spec.targets.get(engine)
+    if target is not None and target.version is not None:
+        return target.version
+    try:
+        return get_engine(engine).newest_version()
+    except ServespecError:
+        return "unknown"
+
+
+def _draft_is_missing(spec: Spec, facts: Facts) -> bool:
+    speculative = spec.speculative
+    return facts.draft is None and speculative is not None and bool(speculative.model or speculative.config)
+
+
+def _stands_by_itself(diagnostic: Diagnostic, loaded: LoadedSpec) -> bool:
+    """Whether a finding about what is left of a broken spec would also hold for the whole of it.
+
+    Figures of memory would not, nor advice, nor anything about a key that is not there as written.
+    """
+    from servespec.spec.nodes import locate
+
+    if diagnostic.severity is not Severity.error or diagnostic.code.startswith("SV1"):
+        return False
+    place = locate(loaded.nodes, diagnostic.key) if diagnostic.key else None
+    broken = {d.key for d in loaded.diagnostics if d.key}
+    return place is not None and place.exact and diagnostic.key not in broken
+
+
+def _name(loaded: LoadedSpec) -> str | None:
+    if loaded.spec is not None:
+        return loaded.spec.name
+    from servespec.spec.nodes import Scalar, locate
+
+    place = locate(loaded.nodes, "name")
+    value = place.value if place is not None and place.exact else None
+    return value.text if isinstance(value, Scalar) and isinstance(value.value, str) else None
+
+
+def _in_order(loaded: LoadedSpec, diagnostics: list[Diagnostic]) -> tuple[Diagnostic, ...]:
+    """Every finding with its place, by line; the same finding of several engines stays several."""
+    placed = dict.fromkeys(loaded.place(diagnostic) for diagnostic in diagnostics)
+    own = loaded.path
+
+    def order(diagnostic: Diagnostic) -> tuple[bool, str, int, int, str]:
+        span = diagnostic.span
+        line, column = (span.line, span.column) if span else (0, 0)
+        return diagnostic.file != own, diagnostic.file or "", line, column, diagnostic.code
+
+    return tuple(sorted(placed, key=order))

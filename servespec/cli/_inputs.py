@@ -1,0 +1,106 @@
+"""What ``FILE…`` means: files as they are, the specs of a folder, globs, standard input."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from servespec.errors import ServespecError, UsageError
+
+if TYPE_CHECKING:
+    from servespec.spec.loader import LoadedSpec
+
+SUFFIXES = (".yaml", ".yml")
+_SKIPPED = {"node_modules", "__pycache__", "venv"}
+_MARK = b"servespec:"
+
+
+def expand(arguments: Sequence[str]) -> list[str]:
+    """Paths to check, each once, in the order given; a folder gives its specs in order of path.
+
+    A folder's file is a spec when a line of it begins with ``servespec:``. Raises UsageError when
+    nothing is left to check.
+    """
+    paths: dict[str, None] = {}
+    for argument in arguments:
+        if argument == "-":
+            paths["-"] = None
+        elif os.path.isdir(argument):  # noqa: PTH112 (a path with NUL is no folder, Path would raise)
+            paths.update(dict.fromkeys(_specs_below(argument)))
+        elif any(sign in argument for sign in "*?[") and not os.path.lexists(argument):
+            paths.update(dict.fromkeys(_glob(argument)))
+        else:
+            paths[argument] = None
+    if not paths:
+        raise UsageError(f"nothing to check: no spec in {', '.join(arguments)}")
+    return list(paths)
+
+
+def load_inputs(arguments: Sequence[str]) -> Iterator[LoadedSpec]:
+    """Load what the arguments mean, one after the other."""
+    from servespec.spec.loader import load, load_text
+    from servespec.spec.source import MAX_SOURCE_BYTES
+
+    for path in expand(arguments):
+        if path == "-":
+            yield load_text(sys.stdin.buffer.read(MAX_SOURCE_BYTES + 1))
+        else:
+            yield load(path)
+
+
+def _specs_below(folder: str) -> Iterator[str]:
+    for directory, folders, files in os.walk(folder):
+        folders[:] = sorted(name for name in folders if name not in _SKIPPED and not name.startswith("."))
+        for name in sorted(files):
+            path = str(Path(directory) / name)
+            if name.endswith(SUFFIXES) and _looks_like_spec(path):
+                yield path
+
+
+def _looks_like_spec(path: str) -> bool:
+    from servespec.spec.source import read_bytes
+
+    data = read_bytes(path)
+    return isinstance(data, bytes) and any(
+        line.startswith(_MARK) for line in data.removeprefix(b"\xef\xbb\xbf").splitlines()
+    )
+
+
+def _glob(pattern: str) -> list[str]:
+    from glob import glob  # Path.glob takes no absolute patterns
+
+    return sorted(
+        path
+        for path in glob(pattern, recursive=True)  # noqa: PTH207
+        if not Path(path).is_dir()
+    )
+
+
+def write_atomically(path: str, text: str) -> None:
+    """Write a whole file or nothing. Raises ServespecError."""
+    import tempfile
+
+    target = Path(path)
+    try:
+        if target.exists() and not target.is_file():  # a device or a pipe, as /dev/stdout is
+            target.write_text(text, encoding="utf-8")
+            return
+        descriptor, temporary = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
+        try:
+            with os.fdopen(descriptor, "w", encoding="utf-8", newline="") as file:
+                file.write(text)
+            if target.exists():
+                Path(temporary).chmod(target.stat().st_mode & 0o777)
+            else:
+                mask = os.umask(0)
+                os.umask(mask)
+                Path(temporary).chmod(0o666 & ~mask)
+            Path(temporary).replace(target)
+        except BaseException:
+            Path(temporary).unlink(missing_ok=True)
+            raise
+    except OSError as error:
+        raise ServespecError(f"cannot write {path}: {error.strerror or error}") from error

@@ -1,0 +1,1 @@
+"""One format a module, each with ``write(report, style) -> str``."""

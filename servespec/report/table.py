@@ -1,0 +1,71 @@
+"""The memory of one target as a table that is readable at 80 columns."""
+
+from __future__ import annotations
+
+from servespec.memory.budget import MemoryBudget, Verdict
+from servespec.report.model import TargetReport
+from servespec.report.style import Style
+
+_GIB = 1 << 30
+_COLOUR = {
+    Verdict.fits: "green",
+    Verdict.tight: "yellow",
+    Verdict.unknown: "yellow",
+    Verdict.does_not_fit: "red",
+    Verdict.invalid: "red",
+}
+
+
+def gib(size_bytes: float) -> str:
+    """Bytes as GiB with two digits."""
+    return f"{size_bytes / _GIB:,.2f}"
+
+
+def verdict_words(verdict: Verdict) -> str:
+    """The verdict as a person says it."""
+    return str(verdict).replace("_", " ")
+
+
+def target_lines(target: TargetReport, heading: str, style: Style) -> list[str]:
+    """The heading with the verdict, and a row for each term where there is a budget."""
+    verdict = style.paint(verdict_words(target.verdict), _COLOUR[target.verdict], "bold")
+    lines = [f"{style.paint(heading, 'bold')}: {verdict}"]
+    budget = target.budget
+    if budget is None:
+        return lines
+    return [*lines, *_rows(budget, style), *_capacity(budget, target)]
+
+
+def _rows(budget: MemoryBudget, style: Style) -> list[str]:
+    room = max(20, style.width - 34)
+    rows = [
+        (name.replace("_", " "), size, numbers)
+        for name, size, numbers in (
+            *((term.name, term.size_bytes, term.numbers or term.formula) for term in budget.terms),
+            ("KV cache", budget.kv_cache_bytes, budget.kv_formula),
+        )
+    ]
+    lines = [f"  {'per GPU':<20}{'GiB':>9}  {style.paint('from', 'dim')}"]
+    lines += [
+        f"  {name[:20]:<20}{gib(size):>9}  {style.paint(_cut(source, room), 'dim')}"
+        for name, size, source in rows
+    ]
+    of_device = f"of {gib(budget.device_bytes)} on the device"
+    lines.append(f"  {'budget':<20}{gib(budget.budget_bytes):>9}  {of_device}")
+    for term in budget.outside:
+        lines.append(
+            f"  {'+ ' + term.name.replace('_', ' '):<20.20}{gib(term.size_bytes):>9}  outside the budget"
+        )
+    return lines
+
+
+def _capacity(budget: MemoryBudget, target: TargetReport) -> list[str]:
+    tokens = f"{budget.kv_tokens:,} tokens of KV cache ± {gib(budget.uncertainty_bytes)} GiB"
+    length = target.deployment.settings.value("max_model_len") if target.deployment else None
+    if isinstance(length, int) and length > 0:
+        tokens += f"; {budget.max_concurrency:.2f} × the longest request ({length:,} tokens)"
+    return [f"  {tokens}"]
+
+
+def _cut(text: str, width: int) -> str:
+    return text if len(text) <= width else text[: width - 1] + "…"

@@ -1,0 +1,99 @@
+"""Literal secrets: found by the variable's name or the value's form, and never shown again."""
+
+from __future__ import annotations
+
+import re
+
+from servespec.diagnostics import Diagnostic, Fix
+from servespec.spec.nodes import Node, Scalar, Sequence
+from servespec.spec.problems import problem
+
+_NAME = re.compile(
+    r"(?:^|[_-])(?:token|secret|password|passwd|passphrase|credentials?|(?:api|access|secret|private|auth|account)[_-]?key)s?$",
+    re.IGNORECASE,
+)
+"""The last words of a name that holds a secret. HF_TOKEN does; MAX_TOKENS_PATH and TOKENIZERS_PARALLELISM do not."""
+_COUNTED = re.compile(r"(?:^|[_-])(?:tokens|keys)$", re.IGNORECASE)
+_FORM = re.compile(
+    r"\b(?:hf_[A-Za-z0-9]{20,}|sk-[A-Za-z0-9_-]{20,}|gh[pousr]_[A-Za-z0-9]{30,}|github_pat_\w{22,}"
+    r"|glpat-[\w-]{20,}|(?:AKIA|ASIA)[0-9A-Z]{16}|xox[abprs]-[\w-]{10,}|nvapi-[\w-]{20,}"
+    r"|eyJ[\w-]{10,}\.eyJ[\w-]{10,}\.[\w-]+)|-----BEGIN [A-Z ]*PRIVATE KEY-----"
+    r"|(?<=://)[^\s/:@]+:[^\s/:@${]+(?=@)"
+)
+"""Forms of keys and tokens as their issuers publish them, and a password inside of a URL."""
+_REFERENCE = re.compile(r"\$\{[A-Za-z_][A-Za-z0-9_]*(?::?[-?+]\s*[^}]*)?\}|\$[A-Za-z_][A-Za-z0-9_]*")
+_DEFAULT = re.compile(r"\$\{[A-Za-z_][A-Za-z0-9_]*:?-(?P<default>[^}]+)\}")
+_LINE = re.compile(
+    r"(?P<head>[\w-]*(?:token|secret|password|passwd|passphrase|credential|api_?key|access_?key|private_?key)s?"
+    r"[\"']?\s*[:=]\s*)(?P<value>[^\s,}#][^,}#\n]*)",
+    re.IGNORECASE,
+)
+
+
+def is_secret_name(name: str) -> bool:
+    """Whether a variable or flag of that name holds a secret."""
+    return _NAME.search(name) is not None and _COUNTED.search(name) is None
+
+
+def is_reference(text: str) -> bool:
+    """Whether the text only refers to a variable: ``${HF_TOKEN}``, ``$HF_TOKEN``, ``${X:?message}``."""
+    match = _DEFAULT.search(text)
+    return _REFERENCE.fullmatch(text) is not None and (match is None or not match["default"].strip())
+
+
+def is_secret(name: str, text: str) -> bool:
+    """Whether a value is a literal secret, by its name or its own form."""
+    if not text or is_reference(text):
+        return False
+    return is_secret_name(name) or _FORM.search(text) is not None
+
+
+def redact(text: str) -> str:
+    """The same length of text, with everything masked that has the form of a secret or is assigned to the name of one."""
+    text = _FORM.sub(lambda match: "*" * len(match[0]), text)
+    return "\n".join(_LINE.sub(_mask_value, line) for line in text.split("\n"))
+
+
+def _mask_value(match: re.Match[str]) -> str:
+    value = match["value"].strip()
+    harmless = (
+        is_reference(value.strip("\"'")) or value in ("null", "~", "true", "false") or value.isdecimal()
+    )
+    return match[0] if harmless else match["head"] + "*" * len(match["value"])
+
+
+def _holds_secret(key: str, name: str, node: Scalar) -> bool:
+    if not isinstance(node.value, str):
+        return False
+    if key.startswith("env.") or ".env." in key or ".args." in key:
+        return is_secret(name, node.value)
+    return not is_reference(node.value) and _FORM.search(node.value) is not None
+
+
+def find_secrets(root: Node) -> tuple[Node, list[Diagnostic]]:
+    """Replace every literal secret by a reference to its variable, and report each (SV501).
+
+    What comes after this has no secret to show: not the model, not an error message, not an artefact.
+    """
+    problems: list[Diagnostic] = []
+
+    def clean(node: Node, key: str, name: str) -> Node:
+        if isinstance(node, Scalar):
+            return reference(name, node, key) if _holds_secret(key, name, node) else node
+        if isinstance(node, Sequence):
+            return node._replace(items=tuple(clean(item, key, name) for item in node.items))
+        entries = {
+            name: entry._replace(value=clean(entry.value, f"{key}.{name}" if key else name, name))
+            for name, entry in node.entries.items()
+        }
+        return node._replace(entries=entries)
+
+    def reference(name: str, node: Scalar, key: str) -> Scalar:
+        variable = re.sub(r"\W", "_", name).upper().lstrip("0123456789") or "SECRET"
+        fix = Fix(f"write ${{{variable}}} and set {variable} where the server starts; then revoke the secret")
+        message = f"{key} holds a literal secret; a spec may only refer to one"
+        problems.append(problem("SV501", message, node.file, node.span, key=key, fix=fix))
+        reference = f"${{{variable}}}"
+        return node._replace(text=reference, value=reference)
+
+    return clean(root, "", ""), problems

@@ -1,0 +1,198 @@
+"""Reading one spec: positions, all mistakes in one run, hostile text."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from servespec.spec import load, load_text, locate
+from servespec.spec.loader import LoadedSpec
+
+GOOD = """\
+servespec: v1
+name: small
+model:
+  id: meta-llama/Llama-3.1-8B-Instruct
+hardware: {gpu: H100-80GB}
+"""
+
+
+def found(loaded: LoadedSpec) -> list[tuple[str, int, int]]:
+    return [(d.code, d.span.line, d.span.column) for d in loaded.diagnostics if d.span]
+
+
+def test_a_good_spec_becomes_a_frozen_model_with_nothing_to_say() -> None:
+    loaded = load_text(GOOD)
+    assert loaded.diagnostics == ()
+    assert loaded.spec is not None
+    assert loaded.spec.model.id == "meta-llama/Llama-3.1-8B-Instruct"
+    with pytest.raises(ValueError, match="frozen"):
+        loaded.spec.name = "other"  # type: ignore[misc]
+
+
+def test_five_mistakes_are_found_in_one_run_each_at_its_line_and_column() -> None:
+    loaded = load_text(
+        GOOD
+        + """\
+limits:
+  max_model_len: -5
+  max_modl_len: 1
+parallel: {tensor: two}
+server: {port: 99999}
+targets:
+  vlm: {}
+"""
+    )
+    assert found(loaded) == [
+        ("SV014", 12, 3),
+        ("SV013", 7, 18),
+        ("SV010", 8, 3),
+        ("SV012", 9, 20),
+        ("SV013", 10, 16),
+    ]
+    assert loaded.spec is None
+    assert loaded.partial is not None
+
+
+@pytest.mark.parametrize(
+    ("text", "code", "line", "words"),
+    [
+        ("", "SV004", 1, "empty"),
+        ("# nothing\n", "SV004", 1, "empty"),
+        ("- a\n", "SV004", 1, "a list"),
+        ("just text\n", "SV004", 1, "the text 'just text'"),
+        (GOOD + "---\n" + GOOD, "SV004", 6, "second YAML document"),
+        (GOOD + "name: again\n", "SV005", 6, "the first is on line 2"),
+        (GOOD + "limits: !!python/object:os.system {}\n", "SV006", 6, "!!python/object:os.system"),
+        (GOOD + "limits: !include x\n", "SV006", 6, "!include"),
+        (GOOD + "limits: [\n", "SV001", 7, "YAML syntax"),
+        (GOOD + "\tlimits: {}\n", "SV001", 6, "spaces"),
+        (GOOD + "limits: *nowhere\n", "SV001", 6, "no anchor &nowhere"),
+        (GOOD + "env: &a {b: *a}\n", "SV001", 6, "inside of what it names"),
+        (GOOD + "env: {a: \x07}\n", "SV001", 6, "U+0007"),
+        (GOOD + "? [a]\n: 1\n", "SV012", 6, "a key has to be text"),
+        (GOOD + "limits: {max_model_len: .nan}\n", "SV012", 6, "an integer"),
+        (GOOD + "limits: {gpu_memory_fraction: .inf}\n", "SV012", 6, "finite"),
+        (GOOD + f"limits: {{max_model_len: {'9' * 5000}}}\n", "SV013", 6, "5,000 characters"),
+        (GOOD + "model2: 1\n", "SV010", 6, "did you mean 'model'"),
+        ("servespec: v2\n" + GOOD[14:], "SV013", 1, "expected v1"),
+        (GOOD + "env: {'A B': x}\n", "SV013", 6, "no name of a variable"),
+        (GOOD + "env: {A: [1]}\n", "SV012", 6, "expected text, a number, true or false"),
+    ],
+)
+def test_a_mistake_is_reported_with_code_line_and_words(text: str, code: str, line: int, words: str) -> None:
+    loaded = load_text(text)
+    assert loaded.spec is None
+    matching = [d for d in loaded.diagnostics if d.code == code]
+    assert len(matching) == 1, loaded.diagnostics
+    assert matching[0].span is not None
+    assert matching[0].span.line == line
+    assert words in matching[0].message
+
+
+@pytest.mark.parametrize(
+    ("value", "key", "fix"),
+    [
+        ("kv_cache: {prefix_caching: yes}", "kv_cache.prefix_caching", "true"),
+        ("kv_cache: {prefix_caching: off}", "kv_cache.prefix_caching", "false"),
+        ("limits: {max_model_len: 8_192}", "limits.max_model_len", "8192"),
+        ("limits: {max_model_len: '8,192'}", "limits.max_model_len", "8192"),
+        ("limits: {max_model_len: 8192.0}", "limits.max_model_len", "8192"),
+        ("targets: {vllm: {version: 0.10}}", "targets.vllm.version", '"0.10"'),
+        ("server: {served_model_name: true}", "server.served_model_name", '"true"'),
+    ],
+)
+def test_what_yaml_reads_otherwise_than_meant_comes_with_the_edit(value: str, key: str, fix: str) -> None:
+    (diagnostic,) = load_text(GOOD + value + "\n").diagnostics
+    assert diagnostic.key == key
+    assert diagnostic.fix is not None
+    (edit,) = diagnostic.fix.edits
+    assert edit.text == fix
+    assert edit.safe
+
+
+def test_null_and_absent_are_the_same_at_every_level() -> None:
+    with_nulls = "limits: null\nparallel: {tensor: ~}\nserver: {port: null}\nenv: {A: null}\nsmoke:\n"
+    absent, null = load_text(GOOD).spec, load_text(GOOD + with_nulls).spec
+    assert null is not None
+    assert null == absent
+
+
+def test_merge_keys_and_aliases_work_and_the_own_key_wins() -> None:
+    text = GOOD + "limits: &l {max_model_len: 1024, max_batched_tokens: 512}\n"
+    text += "targets: {vllm: {args: {<<: *l, max_model_len: 2048}}}\n"
+    spec = load_text(text).spec
+    assert spec is not None
+    assert spec.targets["vllm"].args == {"max_model_len": 2048, "max_batched_tokens": 512}
+
+
+def test_an_alias_bomb_ends_at_once() -> None:
+    levels = "".join(f"l{n}: &l{n} [{', '.join([f'*l{n - 1}'] * 9)}]\n" for n in range(1, 12))
+    (diagnostic,) = load_text("l0: &l0 [x, x, x]\n" + levels).diagnostics
+    assert diagnostic.code == "SV003"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "[" * 100_000,
+        "{a: " * 50_000,
+        "- " * 20_000,
+        "a:\n" + "".join(" " * n + "a:\n" for n in range(1, 400)),
+    ],
+)
+def test_deep_nesting_ends_at_once(text: str) -> None:
+    assert [d.code for d in load_text(text).diagnostics] == ["SV003"]
+
+
+@pytest.mark.parametrize(
+    ("data", "code"),
+    [
+        (b"\x7fELF\x02\x01\x01\x00\x00", "SV002"),
+        (b"name: \xff\xfe", "SV002"),
+        (GOOD.encode("utf-16"), "SV002"),
+        (GOOD.encode("utf-16-le"), "SV002"),
+        (GOOD.encode("utf-32"), "SV002"),
+        (b"a" * (1 << 20) + b"a", "SV003"),
+    ],
+)
+def test_what_is_no_utf8_text_is_refused(tmp_path: Path, data: bytes, code: str) -> None:
+    path = tmp_path / "spec.yaml"
+    path.write_bytes(data)
+    loaded = load(path)
+    assert [d.code for d in loaded.diagnostics] == [code]
+    assert loaded.spec is None
+
+
+def test_a_byte_order_mark_does_no_harm() -> None:
+    loaded = load_text(b"\xef\xbb\xbf" + GOOD.encode())
+    assert loaded.spec is not None
+    assert loaded.diagnostics == ()
+
+
+def test_locate_gives_the_span_of_the_key_and_the_nearest_parent_otherwise() -> None:
+    nodes = load_text(GOOD + "targets:\n  vllm: {args: {a.b: 1, c: [x, y]}}\n").nodes
+    exact = locate(nodes, "targets.vllm.args.a.b")
+    assert exact is not None
+    assert (exact.span.line, exact.span.column, exact.span.end_column, exact.exact) == (7, 17, 20, True)
+    item = locate(nodes, "targets.vllm.args.c.1")
+    assert item is not None
+    assert item.span.column == 32
+    parent = locate(nodes, "targets.vllm.version")
+    assert parent is not None
+    assert (parent.span.line, parent.span.column, parent.exact) == (7, 3, False)
+    top = locate(nodes, "limits.max_model_len")
+    assert top is not None
+    assert (top.span.line, top.exact) == (1, False)
+
+
+def test_the_pure_parser_finds_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    import sys
+
+    text = GOOD + "limits: &l {max_model_len: -5}\ntargets: {vlm: {args: *l}}\nenv: {A: !x 1}\n"
+    by_libyaml = found(load_text(text))
+    monkeypatch.setitem(sys.modules, "ruamel.yaml.cyaml", None)
+    monkeypatch.delattr("ruamel.yaml.cyaml", raising=False)
+    assert found(load_text(text)) == by_libyaml
+    assert len(by_libyaml) == 3
