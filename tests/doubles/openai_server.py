@@ -54,12 +54,12 @@ class Handler(BaseHTTPRequestHandler):
         body = json.loads(self.rfile.read(int(self.headers["content-length"])))
         budget = body.get("max_tokens") or 16
         prompt = body.get("prompt") or body["messages"][-1]["content"]
-        if budget + len(prompt) > MAX_MODEL_LEN * 8 and self.broken != "over-long":
+        if budget + len(prompt.split()) > MAX_MODEL_LEN and self.broken != "over-long":
             self.answer(400, {"error": {"message": f"max_tokens={budget} is too large", "code": 400}})
             return
         text = "hello"
         if "response_format" in body and self.broken != "structured":
-            text = json.dumps({"city": "Paris", "population": 2})
+            text = json.dumps({"city": "Paris", "is_capital": True})
         if body.get("stream"):
             self.stream(text)
             return
@@ -86,7 +86,8 @@ class Handler(BaseHTTPRequestHandler):
             chunk = {"choices": [{"index": 0, "delta": {"content": letter}, "finish_reason": None}]}
             self.wfile.write(f"data: {json.dumps(chunk)}\n\n".encode())
         if self.broken != "streaming":
-            self.wfile.write(b"data: [DONE]\n\n")
+            end = {"choices": [{"index": 0, "delta": {}, "finish_reason": "stop"}]}
+            self.wfile.write(f"data: {json.dumps(end)}\n\ndata: [DONE]\n\n".encode())
         self.close_connection = True
 
     def answer(self, status: int, content: Any) -> None:

@@ -1,0 +1,160 @@
+"""What a smoke test found, as a table, JSON or JUnit."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING
+from xml.etree import ElementTree
+
+from servespec.smoke.probe import Outcome
+from servespec.smoke.reconcile import Agreement, Comparison
+from servespec.smoke.run_probes import Result
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+_GIB = 1 << 30
+_MARKS = {
+    Outcome.passed: "[green]✔ passed[/]",
+    Outcome.failed: "[red]✘ failed[/]",
+    Outcome.skipped: "[yellow]– skipped[/]",
+}
+_COLOURS = {
+    Agreement.exact: "green",
+    Agreement.within: "green",
+    Agreement.off: "red",
+    Agreement.unstated: "dim",
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SmokeReport:
+    """The probes of one server and how its memory was predicted.
+
+    ``note`` says why there is nothing to compare, where there is nothing.
+    """
+
+    name: str
+    engine: str
+    version: str
+    url: str
+    results: tuple[Result, ...]
+    comparisons: tuple[Comparison, ...] = ()
+    note: str | None = None
+
+    @property
+    def passed(self) -> bool:
+        """Whether no probe failed."""
+        return all(result.evidence.outcome is not Outcome.failed for result in self.results)
+
+
+def print_table(report: SmokeReport, console: Console) -> None:
+    """Two tables: the probes, and the reconciliation."""
+    from rich.markup import escape
+    from rich.table import Table
+
+    probes = Table(
+        title=f"{report.name} on {report.engine} {report.version} at {report.url}", title_justify="left"
+    )
+    for title in ("probe", "outcome", "seconds"):
+        probes.add_column(title, no_wrap=True)
+    probes.add_column("what was seen", overflow="fold")
+    for result in report.results:
+        seen = result.evidence
+        probes.add_row(result.probe.name, _MARKS[seen.outcome], f"{seen.seconds:.2f}", escape(seen.message))
+    console.print(probes)
+    if report.comparisons:
+        figures = Table(title="predicted and observed", title_justify="left")
+        figures.add_column("figure", no_wrap=True)
+        for title in ("predicted", "observed", "difference"):
+            figures.add_column(title, justify="right", no_wrap=True)
+        figures.add_column("")
+        for row in report.comparisons:
+            figures.add_row(
+                row.name,
+                _shown(row.predicted, row.unit),
+                _shown(row.observed, row.unit),
+                _shown(row.difference, row.unit, sign="+") if row.difference else "0",
+                f"[{_COLOURS[row.agreement]}]{row.agreement}[/]",
+            )
+        console.print(figures)
+    if report.note:
+        console.print(escape(report.note))
+
+
+def _shown(value: float, unit: str, sign: str = "") -> str:
+    if unit == "bytes":
+        return f"{value / _GIB:{sign},.3f} GiB"
+    number = f"{value:{sign},.0f}" if float(value).is_integer() else f"{value:{sign},.2f}"
+    return f"{number} {unit}"
+
+
+def to_json(report: SmokeReport) -> str:
+    """One JSON object; figures in bytes, tokens, blocks and requests."""
+    return json.dumps(
+        {
+            "name": report.name,
+            "engine": report.engine,
+            "version": report.version,
+            "url": report.url,
+            "passed": report.passed,
+            "probes": [
+                {
+                    "name": result.probe.name,
+                    "description": result.probe.description,
+                    "outcome": result.evidence.outcome,
+                    "message": result.evidence.message,
+                    "seconds": round(result.evidence.seconds, 3),
+                    "details": dict(result.evidence.details),
+                }
+                for result in report.results
+            ],
+            "reconciliation": [asdict(row) | {"difference": row.difference} for row in report.comparisons],
+            "note": report.note,
+        },
+        indent=2,
+    )
+
+
+def to_junit(report: SmokeReport) -> str:
+    """JUnit XML: a test case a probe, a property a compared figure."""
+    outcomes = [result.evidence.outcome for result in report.results]
+    suite = ElementTree.Element(
+        "testsuite",
+        name=f"servespec smoke {report.name} {report.engine}",
+        tests=str(len(outcomes)),
+        failures=str(outcomes.count(Outcome.failed)),
+        skipped=str(outcomes.count(Outcome.skipped)),
+        errors="0",
+        time=f"{sum(result.evidence.seconds for result in report.results):.3f}",
+    )
+    if report.comparisons:
+        properties = ElementTree.SubElement(suite, "properties")
+        for row in report.comparisons:
+            for kind, value in (("predicted", row.predicted), ("observed", row.observed)):
+                name = f"{row.name} {kind} ({row.unit})"
+                ElementTree.SubElement(
+                    properties, "property", name=name, value=f"{value:g}" if value % 1 else f"{value:.0f}"
+                )
+    for result in report.results:
+        seen = result.evidence
+        case = ElementTree.SubElement(
+            suite,
+            "testcase",
+            classname=f"{report.engine}.{report.name}",
+            name=result.probe.name,
+            time=f"{seen.seconds:.3f}",
+        )
+        if seen.outcome is Outcome.failed:
+            ElementTree.SubElement(case, "failure", message=_printable(seen.message))
+        elif seen.outcome is Outcome.skipped:
+            ElementTree.SubElement(case, "skipped", message=_printable(seen.message))
+        else:
+            ElementTree.SubElement(case, "system-out").text = _printable(seen.message)
+    return ElementTree.tostring(suite, encoding="unicode", xml_declaration=True) + "\n"
+
+
+def _printable(text: str) -> str:
+    """The text without characters that XML cannot hold; a random model says such things."""
+    return "".join(letter if letter >= " " and letter not in "\ufffe\uffff" else "�" for letter in text)

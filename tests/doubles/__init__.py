@@ -1,1 +1,0 @@
-"""Test doubles: programs that stand in for engines, and say so by their place."""
