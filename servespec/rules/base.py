@@ -17,12 +17,16 @@ Check = Callable[["Subject"], Iterable["Finding"]]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Finding:
-    """What a rule found: the message, the key in the spec it is about, and what to do."""
+    """What a rule found: the message, the key in the spec it is about, and what to do.
+
+    ``engine`` is for rules of scope ``spec`` that look at single targets all the same.
+    """
 
     message: str
     key: str | None = None
     fix: Fix | None = None
     severity: Severity | None = None
+    engine: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,7 +80,7 @@ class Rule(Card):
                 code=self.code,
                 severity=finding.severity or self.severity,
                 message=finding.message,
-                engine=engine,
+                engine=finding.engine or engine,
                 key=finding.key,
                 fix=finding.fix,
             )

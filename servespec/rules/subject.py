@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from pydantic import BaseModel
 
     from servespec.deployment import Deployment, SettingValue
+    from servespec.engines.flag_values import Problem
     from servespec.memory.budget import MemoryBudget
     from servespec.models.facts import ModelFacts
     from servespec.spec.model import Spec
@@ -44,8 +45,44 @@ class Subject:
 
     @cached_property
     def args(self) -> Mapping[str, tuple[str, Any]]:
-        """The target's flags: the name with underscores → (the name as written, the value)."""
-        return {written_name(name): (name, value) for name, value in self.target.target.args.items()}
+        """The target's flags: the engine's own name → (the name as written, the value).
+
+        An alias stands under the name it is an alias of, a negation under the flag it switches off, and a
+        flag that the version does not have under its name with underscores.
+        """
+        written = self.target.target.args
+        if not written:
+            return {}
+        from servespec.engines.flag_catalogue import load
+
+        catalogue = load(self.target.engine, self.target.version)
+        found: dict[str, tuple[str, Any]] = {}
+        for name, value in written.items():
+            flag = catalogue.get(name)
+            if flag is None:
+                found[written_name(name)] = (name, value)
+            elif isinstance(value, bool) and f"--{written_name(name).replace('_', '-')}" in flag.negations:
+                found[flag.name] = (name, not value)
+            else:
+                found[flag.name] = (name, value)
+        return found
+
+    @cached_property
+    def flag_problems(self) -> tuple[tuple[str, str, Problem], ...]:
+        """What the catalogue finds wrong with the flags of every target: (engine, the name as written, what)."""
+        from servespec.engines import engine_names
+        from servespec.engines.flag_catalogue import load
+
+        found: list[tuple[str, str, Problem]] = []
+        for engine, target in self.spec.targets.items():
+            if not target.args or engine not in engine_names():
+                continue
+            catalogue = load(engine, target.version or "newest")
+            for name, value in target.args.items():
+                problem = catalogue.check(name, value)
+                if problem is not None:
+                    found.append((engine, name, problem))
+        return tuple(found)
 
     @cached_property
     def env(self) -> Mapping[str, Any]:

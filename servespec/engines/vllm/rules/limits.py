@@ -202,29 +202,6 @@ def batch_never_filled(subject: Subject) -> Iterable[Finding]:
 
 
 @rule(
-    code="SV226",
-    name="vllm-memory-fraction-range",
-    severity=Severity.error,
-    engine="vllm",
-    summary="gpu_memory_utilization is a share of the device: above 0 and at most 1.",
-    explanation="The flag is a fraction of the device's whole memory, not a percentage and not GiB.",
-    error_text="gpu_memory_utilization: Input should be less than or equal to 1",
-    fix="Write 0.9 for ninety per cent.",
-    source="vLLM 0.32.0 vllm/config/cache.py CacheConfig.gpu_memory_utilization",
-    triggers=("args.gpu_memory_utilization",),
-)
-def memory_fraction_range(subject: Subject) -> Iterable[Finding]:
-    """Not 0 < gpu_memory_utilization <= 1."""
-    fraction = subject.number("gpu_memory_utilization")
-    if fraction is not None and not 0 < fraction <= 1:
-        yield Finding(
-            message=f"gpu_memory_utilization is {fraction:g}; it is a share of the device's memory, above 0 and at "
-            "most 1",
-            key=subject.key("gpu_memory_utilization"),
-        )
-
-
-@rule(
     code="SV227",
     name="vllm-mamba-block-size-without-prefix-caching",
     severity=Severity.error,

@@ -208,27 +208,6 @@ def bfloat16_needs_ampere(subject: Subject) -> Iterable[Finding]:
 
 
 @rule(
-    code="SV334",
-    name="vllm-gpu-too-old",
-    severity=Severity.error,
-    engine="vllm",
-    summary="GPUs below compute capability 7.0 are not supported.",
-    explanation="vLLM's kernels are not built for Pascal and older.",
-    error_text="GPUs with compute capability below 7.0 are not supported.",
-    fix="Use a GPU of the Volta generation or newer.",
-    source="vLLM documentation, GPU installation: compute capability 7.0 or higher; vllm-project/vllm issue 1284",
-)
-def gpu_too_old(subject: Subject) -> Iterable[Finding]:
-    """Capability below 7.0."""
-    found = capability(subject)
-    if found is not None and found < 70:
-        yield Finding(
-            message=f"{subject.target.gpu.name} has compute capability {found / 10:.1f}; vLLM needs 7.0",
-            key="hardware.gpu",
-        )
-
-
-@rule(
     code="SV335",
     name="vllm-awq-needs-float16",
     severity=Severity.error,
