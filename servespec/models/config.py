@@ -185,6 +185,18 @@ class Config:
         return Config(value, sub_type, f"{self.path}{name}.")
 
     @property
+    def tied(self) -> bool:
+        """Whether the output layer is the embedding: the language model's own word, else the whole's, else the class's.
+
+        A nested configuration that leaves the key out falls back to the whole configuration's.
+        """
+        language = self.language
+        for part in (language, self):
+            if part.has("tie_word_embeddings"):
+                return part.flag("tie_word_embeddings")
+        return language.flag("tie_word_embeddings")
+
+    @property
     def layers(self) -> int:
         """Number of decoder layers."""
         return self.size("num_hidden_layers", "n_layer", "num_layers", "n_layers", most=MOST_LAYERS)

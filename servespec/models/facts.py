@@ -65,6 +65,7 @@ class TensorGroup:
     over expert-parallel ranks. ``heads`` is set where ``split`` is ``heads``. ``copies`` counts
     further repeats that are not decoder layers (the blocks of a vision tower).
     ``dtype`` is fixed only where the model's own does not apply (float32 gates and so on).
+    MTP layers are numbered on from the decoder's, as checkpoints do; their ``part`` is ``mtp``.
     """
 
     name: str
@@ -129,7 +130,9 @@ class KVLayers:
     ``full``/``sliding``/``chunked``/``cross``: ``kv_heads`` × (``key_dim`` + ``value_dim``)
     elements a token. ``latent``: ``key_dim`` elements a token (kv_lora_rank + rope), no value.
     ``indexer``: ``key_dim`` elements a token. ``recurrent``: ``states`` once a sequence.
-    ``shared_from``: layers that keep nothing of their own and read another's are not listed at all.
+    Layers that keep nothing of their own and read another's are not listed at all.
+    ``token_bytes`` is set where the cache has a type of its own whatever the KV cache's: bytes of a
+    token in one layer. ``compress_ratio`` tokens share one entry (DeepSeek-V4).
     """
 
     kind: KVKind
@@ -141,6 +144,8 @@ class KVLayers:
     states: tuple[StateTensor, ...] = ()
     state_type: str = ""  # mamba1, mamba2, gdn, linear, short_conv, kda
     part: Part = Part.decoder
+    token_bytes: int | None = None
+    compress_ratio: int = 1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

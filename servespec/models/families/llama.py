@@ -106,9 +106,10 @@ def frame(size: Dimensions, model: str = "model", head: str = "lm_head", *, tied
 
 
 def text_decoder(config: Config, model: str = "model", head: str = "lm_head") -> Architecture:
-    """A whole Llama-like decoder whose tensors begin with ``model``."""
+    """A whole Llama-like decoder whose tensors begin with ``model``; ``config`` may nest the language model."""
+    tied = config.tied
+    config = config.language
     size = Dimensions.read(config)
-    tied = config.flag("tie_word_embeddings")
     sliding, window = sliding_layers(config)
     layers = size.every_layer
     return Architecture(

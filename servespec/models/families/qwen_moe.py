@@ -51,9 +51,10 @@ def feed_forward(config: Config, size: Dimensions, block: str, layers: Layers) -
 
 
 def text_decoder(config: Config, model: str = "model", head: str = "lm_head") -> Architecture:
-    """A whole decoder whose tensors begin with ``model``."""
+    """A whole decoder whose tensors begin with ``model``; ``config`` may nest the language model."""
+    tied = config.tied
+    config = config.language
     size = Dimensions.read(config)
-    tied = config.flag("tie_word_embeddings")
     sliding, window = llama.sliding_layers(config)
     layers = size.every_layer
     experts, moe = feed_forward(config, size, f"{model}.layers.{{layer}}", layers)

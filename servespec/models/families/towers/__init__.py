@@ -1,0 +1,1 @@
+"""Vision and audio towers, shared by the families that use them."""
