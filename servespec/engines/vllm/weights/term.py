@@ -6,6 +6,8 @@ from collections import defaultdict
 from typing import TYPE_CHECKING
 
 from servespec.engines.vllm.placement import stage_layers
+from servespec.engines.vllm.quantization import effective_quantization
+from servespec.engines.vllm.weights.loading import allocate_model
 from servespec.engines.vllm.weights.modules import modules
 from servespec.engines.vllm.weights.storage import stored_sizes
 from servespec.memory.budget import Term
@@ -15,6 +17,7 @@ from servespec.models.facts import Part, TensorKind
 if TYPE_CHECKING:
     from servespec.deployment import Deployment
 
+ALLOCATOR_SOURCE = "PyTorch c10/cuda/CUDACachingAllocator.cpp"
 NAMES = {
     TensorKind.embedding: "embeddings",
     TensorKind.lm_head: "output layer",
@@ -27,7 +30,8 @@ def weights_term(deployment: Deployment, stage: int) -> Term:
     stages = deployment.settings.integer("pipeline_parallel_size")
     layers = stage_layers(deployment.model.layers, stages)[stage]
     parts: dict[str, int] = defaultdict(int)
-    for module in modules(deployment, stage, layers):
+    loaded = modules(deployment, stage, layers)
+    for module in loaded:
         name = (
             NAMES.get(module.kind, "linear layers and norms")
             if module.part is Part.decoder
@@ -46,6 +50,12 @@ def weights_term(deployment: Deployment, stage: int) -> Term:
         if size
     )
     total = sum(term.size_bytes for term in terms)
+    if deployment.gpu.kind == "cuda":
+        online = deployment.model.quantization is None and effective_quantization(deployment) is not None
+        found = allocate_model(deployment, loaded, deployment.model.rope, online=online)
+        rounding = max(0, found - total)
+        terms = (*terms, Term("allocator rounding", rounding, "blocks that are not split", ALLOCATOR_SOURCE))
+        total += rounding
     return Term(
         "weights",
         total,

@@ -1,0 +1,97 @@
+"""The order in which a model is built and loaded, played through PyTorch's allocator.
+
+Source: vllm/model_executor/model_loader/*.py and rotary_embedding/base.py; what it explains was seen
+on the exact rows: 16 MiB of Llama-3.1-8B are a block that the first rope table left behind.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from servespec.engines.vllm.weights.allocator import CachingAllocator
+from servespec.engines.vllm.weights.modules import Module
+from servespec.engines.vllm.weights.storage import stored_sizes
+from servespec.memory.elements import element_bytes
+from servespec.models.facts import Part, RopeTable, TensorKind
+from servespec.rules.versions import holds
+
+if TYPE_CHECKING:
+    from servespec.deployment import Deployment
+
+MIB = 2**20
+BLOCKS_STAY_WHOLE = ">=0.22"
+"""v1/worker/gpu_worker.py load_model: max_split_size_mb:20 while loading."""
+
+ATTENTION_SCALARS = 4
+"""float32 buffers of an attention layer: key, value, query and probability scales
+(model_executor/layers/attention/attention.py set_default_quant_scales)."""
+
+STREAMED_ONLINE = ">=0.16"
+"""Online quantization layer by layer as weights arrive; before it the whole model is loaded first."""
+
+
+def new_allocator(deployment: Deployment) -> CachingAllocator:
+    """The allocator as this version sets it up for loading."""
+    never_split_from = 20 * MIB if holds(BLOCKS_STAY_WHOLE, deployment.version) else None
+    return CachingAllocator(never_split_from)
+
+
+def allocate_model(
+    deployment: Deployment, modules: tuple[Module, ...], ropes: tuple[RopeTable, ...], *, online: bool
+) -> int:
+    """Bytes that the allocator counts once the modules and rope tables are there."""
+    allocator = new_allocator(deployment)
+    dtype = str(deployment.settings.value("dtype"))
+    pending = list(ropes)
+    previous: int | None = None
+    for module in modules:
+        starts_layer = module.layer is not None and module.layer != previous
+        if starts_layer and module.part is Part.decoder:
+            for _ in range(ATTENTION_SCALARS):
+                allocator.allocate(4)
+        if pending and _comes_after_attention(module):
+            for table in pending:
+                _build_rope(allocator, table, dtype)
+            pending = []
+        previous = module.layer
+        for _ in range(module.copies):
+            if not (online and module.form is not None):
+                for size in stored_sizes(deployment, module):
+                    allocator.allocate(size)
+    for table in pending:
+        _build_rope(allocator, table, dtype)
+    if online:
+        _quantize_while_loading(deployment, allocator, modules, dtype)
+    return allocator.allocated_bytes
+
+
+def _comes_after_attention(module: Module) -> bool:
+    """The rotary embedding is made after the projections of the first attention layer."""
+    return module.layer is not None and any(word in module.name for word in (".mlp", "norm", "experts"))
+
+
+def _build_rope(allocator: CachingAllocator, table: RopeTable, dtype: str) -> None:
+    """_compute_cos_sin_cache: angles, cosines and sines in float32, put together, cast."""
+    half = table.positions * table.rotary_dim * 2
+    temporaries = [allocator.allocate(size) for size in (table.positions * 4, half, half, half)]
+    both = allocator.allocate(2 * half)
+    for block in temporaries:
+        allocator.release(block)
+    allocator.allocate(table.positions * table.rotary_dim * element_bytes(table.dtype or dtype))
+    allocator.release(both)
+
+
+def _quantize_while_loading(
+    deployment: Deployment, allocator: CachingAllocator, modules: tuple[Module, ...], dtype: str
+) -> None:
+    """Each weight arrives in full precision, is quantized, and goes; the checkpoint's order is alphabetical."""
+    quantized = [module for module in modules if module.form is not None]
+    ordered = sorted(
+        quantized, key=lambda module: (module.layer or 0, module.kind is TensorKind.linear, module.name)
+    )
+    for module in ordered:
+        for _ in range(module.copies):
+            whole = allocator.allocate(module.elements * element_bytes(dtype))
+            for size in stored_sizes(deployment, module):
+                allocator.allocate(size)
+            allocator.release(whole)
