@@ -1,0 +1,78 @@
+"""The flags under ``targets.sglang.args``, by the names of ServerArgs' fields."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import cast
+
+from servespec.deployment import SettingValue
+from servespec.engines.flag_catalogue import FlagCatalogue, load
+
+# Names that changed: what a flag is called in some release, and the field that it means in all.
+FIELDS = {
+    "tp": "tp_size",
+    "tensor_parallel_size": "tp_size",
+    "pp": "pp_size",
+    "pipeline_parallel_size": "pp_size",
+    "dp": "dp_size",
+    "data_parallel_size": "dp_size",
+    "ep": "ep_size",
+    "expert_parallel_size": "ep_size",
+    "cuda_graph_max_bs_decode": "cuda_graph_max_bs",
+    "cuda_graph_bs_decode": "cuda_graph_bs",
+    "piecewise_cuda_graph_max_tokens": "cuda_graph_max_bs_prefill",
+    "mamba_scheduler_strategy": "mamba_radix_cache_strategy",
+    "attn_cp_size": "attention_context_parallel_size",
+}
+
+
+class Arguments:
+    """Flags by field; dashes, underscores and the spellings of the version are alike."""
+
+    def __init__(self, args: Mapping[str, object], version: str) -> None:
+        """Keep ``args`` by field name, with the key under which each was written."""
+        self._catalogue: FlagCatalogue = load("sglang", version)
+        self._values: dict[str, object] = {}
+        self._keys: dict[str, str] = {}
+        for key, value in args.items():
+            field = self._field(key)
+            self._values[field] = value
+            self._keys[field] = key
+
+    def _field(self, key: str) -> str:
+        name = key.lstrip("-").replace("-", "_")
+        flag = self._catalogue.get(name)
+        name = flag.name if flag is not None else name
+        return FIELDS.get(name, name)
+
+    def __contains__(self, field: object) -> bool:
+        """Whether the flag is given and not null."""
+        return self._values.get(cast(str, field)) is not None
+
+    def get(self, field: str) -> SettingValue:
+        """The value as given; None when it is not."""
+        return cast(SettingValue, self._values.get(field))
+
+    def key(self, field: str) -> str:
+        """The dotted path in the spec under which the flag is written."""
+        return f"targets.sglang.args.{self._keys[field]}"
+
+    def default(self, field: str) -> SettingValue:
+        """The literal default of this version; None where it has no such flag or works it out."""
+        names = (field, *(name for name, other in FIELDS.items() if other == field))
+        for name in names:
+            flag = self._catalogue.get(name)
+            if flag is not None:
+                return cast(SettingValue, flag.default)
+        return None
+
+    def mapping(self, field: str) -> Mapping[str, object]:
+        """A flag whose value is JSON, as a mapping; empty when absent or no object."""
+        value = self._values.get(field)
+        if isinstance(value, str):
+            try:
+                value = json.loads(value)
+            except json.JSONDecodeError:
+                return {}
+        return value if isinstance(value, Mapping) else {}

@@ -1,0 +1,76 @@
+"""Collects SGLang's effective settings, each with where it came from."""
+
+from __future__ import annotations
+
+from types import MappingProxyType
+
+from servespec.deployment import Setting, Settings, SettingValue
+from servespec.engines.base import Inputs
+from servespec.engines.sglang.arguments import Arguments
+from servespec.engines.sglang.versions import is_since
+
+
+class Builder:
+    """Settings by the names of ServerArgs' fields, worked out one after the other."""
+
+    def __init__(self, inputs: Inputs) -> None:
+        """Read the target's flags once."""
+        self.inputs = inputs
+        self.arguments = Arguments(inputs.target.args, inputs.version)
+        self._items: dict[str, Setting] = {}
+
+    def is_since(self, first: str) -> bool:
+        """Whether the version followed is ``first`` or later."""
+        return is_since(self.inputs.version, first)
+
+    @property
+    def default_source(self) -> str:
+        """What to name for a default of this version."""
+        return f"sglang {self.inputs.version} default"
+
+    def put(self, field: str, value: SettingValue, source: str, key: str | None = None) -> None:
+        """Settle a setting."""
+        self._items[field] = Setting(value=value, source=source, key=key)
+
+    def choose(
+        self,
+        field: str,
+        *,
+        spec_value: SettingValue = None,
+        spec_key: str | None = None,
+        default: SettingValue = None,
+    ) -> SettingValue:
+        """Settle ``field``: the spec's key, else the flag, else ``default`` or the version's literal one."""
+        if spec_value is not None:
+            self.put(field, spec_value, "spec", spec_key)
+        elif field in self.arguments:
+            self.put(field, self.arguments.get(field), "args", self.arguments.key(field))
+        else:
+            value = default if default is not None else self.arguments.default(field)
+            self.put(field, value, self.default_source)
+        return self._items[field].value
+
+    def derive(self, field: str, value: SettingValue, reason: str) -> None:
+        """Replace a setting by what SGLang makes of it; the key that decides it stays."""
+        before = self._items.get(field)
+        self.put(field, value, f"derived from {reason}", before.key if before else None)
+
+    def value(self, field: str) -> SettingValue:
+        """A setting already settled; None where it is not."""
+        setting = self._items.get(field)
+        return None if setting is None else setting.value
+
+    def integer(self, field: str, fallback: int = 0) -> int:
+        """A setting as an integer; ``fallback`` where it is absent or no integer."""
+        value = self.value(field)
+        if isinstance(value, bool) or not isinstance(value, int | float):
+            return fallback
+        return int(value)
+
+    def flag(self, field: str) -> bool:
+        """Whether a setting is true."""
+        return self.value(field) is True
+
+    def settings(self) -> Settings:
+        """All settings, in the order in which they were worked out."""
+        return Settings(items=MappingProxyType(dict(self._items)))

@@ -1,0 +1,78 @@
+"""Which tensors one rank of SGLang holds.
+
+Source: distributed/utils.py get_pp_indices; models/*.py (load_weights skips what a rank lacks);
+layers/vocab_parallel_embedding.py; layers/dp_attention.py; layers/moe/fused_moe_triton/layer.py.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+from servespec.deployment import Deployment, Settings
+from servespec.models.facts import Part, Stage, TensorGroup, TensorKind
+
+VOCABULARY_PADDING = 64  # layers/vocab_parallel_embedding.py, DEFAULT_VOCAB_PADDING_SIZE
+
+
+@dataclass(frozen=True, slots=True)
+class Ranks:
+    """How many ranks share attention, experts and everything else."""
+
+    tensor: int
+    attention: int
+    expert: int
+    pipeline: int
+    has_dp_attention: bool
+
+    @classmethod
+    def of(cls, settings: Settings) -> Ranks:
+        """From the effective settings. With DP attention, ``dp_size`` groups share the ``tp_size`` ranks."""
+        tensor = settings.integer("tp_size")
+        data = settings.integer("dp_size") if settings.flag("enable_dp_attention") else 1
+        return cls(
+            tensor=tensor,
+            attention=max(1, tensor // data),
+            expert=min(tensor, settings.integer("ep_size")),
+            pipeline=settings.integer("pp_size"),
+            has_dp_attention=data > 1,
+        )
+
+
+def stage_layers(layers: int, stages: int) -> tuple[range, ...]:
+    """The decoder layers of each pipeline stage: those left over go to stages before the last, from the back."""
+    counts = [layers // stages] * stages
+    for index in range(2, layers % stages + 2):
+        counts[-index] += 1
+    starts = [sum(counts[:index]) for index in range(stages)]
+    return tuple(range(start, start + count) for start, count in zip(starts, counts, strict=True))
+
+
+def loads_mtp(settings: Settings) -> bool:
+    """Whether the checkpoint's multi-token prediction layers are loaded, as the draft model."""
+    return settings.value("speculative_algorithm") in ("NEXTN", "EAGLE")
+
+
+def loaded(deployment: Deployment, stage: int) -> Iterator[TensorGroup]:
+    """The groups of tensors of one stage, each with the layers that lie on it alone."""
+    model = deployment.model
+    stages = deployment.settings.integer("pp_size")
+    mine = stage_layers(model.layers, stages)[stage]
+    is_first, is_last = stage == 0, stage == stages - 1
+    for group in model.tensors:
+        if group.part is Part.mtp:
+            if loads_mtp(deployment.settings) and is_last:
+                yield group
+        elif group.layers:
+            here = tuple(layer for layer in group.layers if layer in mine)
+            if here:
+                yield replace(group, layers=here)
+        elif group.kind is TensorKind.lm_head and model.tied_embeddings:
+            if is_last and not is_first:
+                yield group
+        elif (
+            group.stage is Stage.every
+            or (is_last if group.stage is Stage.last else is_first)
+            or (group.kind is TensorKind.embedding and model.tied_embeddings and is_last)
+        ):
+            yield group

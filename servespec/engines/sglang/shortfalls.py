@@ -1,0 +1,132 @@
+"""Why SGLang would not start: it checks weights and pool, and runs out of memory at graph capture.
+
+A context longer than the pool is no reason: SGLang starts, and refuses the long request.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from servespec.deployment import Deployment
+from servespec.engines.sglang.device import Free
+from servespec.engines.sglang.pools import Cell
+from servespec.engines.sglang.versions import is_since
+from servespec.memory.budget import Shortfall, ShortfallKind, Term
+
+GIB = 2**30
+WINDOW_POOL_IS_CHECKED = "0.5.16"
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """Reasons not to start; else what is left beyond the need, and how far that may be off."""
+
+    shortfalls: tuple[Shortfall, ...]
+    slack_bytes: int
+    uncertainty_bytes: int
+
+
+def find(
+    deployment: Deployment,
+    free: Free,
+    weights: Term,
+    tokens: int,
+    cell: Cell,
+    outside: Sequence[Term],
+    uncertainty_bytes: int,
+) -> Found:
+    """All reasons, worst first."""
+    if deployment.gpu.is_cpu and not deployment.gpu.total_bytes:
+        return Found((), 1, 0)
+    fraction = deployment.settings.number("mem_fraction_static")
+    kept_free = round(free.at_start_bytes * (1 - fraction))
+    static = free.before_weights_bytes - kept_free
+    room = static - weights.size_bytes
+    found = (
+        *_weights(deployment, free, weights, uncertainty_bytes),
+        *(_pool(deployment, static, weights, fraction, uncertainty_bytes) if tokens <= 0 else ()),
+        *(_window(deployment, cell, tokens) if tokens > 0 else ()),
+        *_capture(deployment, kept_free, outside),
+    )
+    return Found(found, room, uncertainty_bytes)
+
+
+def _weights(
+    deployment: Deployment, free: Free, weights: Term, uncertainty_bytes: int
+) -> Iterator[Shortfall]:
+    over = weights.size_bytes - free.before_weights_bytes
+    if over > 0:
+        yield Shortfall(
+            kind=ShortfallKind.weights_exceed_device,
+            message=f"the weights take {weights.size_bytes / GIB:.2f} GiB of each GPU, "
+            f"{free.before_weights_bytes / GIB:.2f} GiB are free: SGLang runs out of memory while loading",
+            needed_bytes=weights.size_bytes,
+            available_bytes=free.before_weights_bytes,
+            certain=over > uncertainty_bytes,
+            key="parallel.tensor",
+            fix="split over more GPUs (parallel.tensor), or take a quantized checkpoint",
+        )
+
+
+def _pool(
+    deployment: Deployment, static: int, weights: Term, fraction: float, uncertainty_bytes: int
+) -> Iterator[Shortfall]:
+    key = "limits.gpu_memory_fraction" if deployment.spec.limits.gpu_memory_fraction else "hardware.gpu"
+    source = deployment.settings["mem_fraction_static"]
+    key = source.key or key
+    yield Shortfall(
+        kind=ShortfallKind.no_memory_for_kv,
+        message=f"mem_fraction_static {fraction:.3g} leaves {static / GIB:.2f} GiB for weights and KV cache, the "
+        f"weights take {weights.size_bytes / GIB:.2f} GiB: SGLang stops with “Not enough memory. Please try to "
+        "increase --mem-fraction-static”",
+        needed_bytes=weights.size_bytes,
+        available_bytes=static,
+        certain=weights.size_bytes - static > uncertainty_bytes,
+        key=key,
+        fix="raise mem_fraction_static, split over more GPUs (parallel.tensor) or take a quantized checkpoint",
+    )
+
+
+def _window(deployment: Deployment, cell: Cell, tokens: int) -> Iterator[Shortfall]:
+    """The sliding-window pool has to hold more than one window (pool_configurator.py)."""
+    if (
+        not cell.window_bytes
+        or not cell.full_bytes
+        or not is_since(deployment.version, WINDOW_POOL_IS_CHECKED)
+    ):
+        return
+    page = deployment.settings.integer("page_size")
+    windows = [layers.window for layers in deployment.model.kv if layers.window]
+    have = cell.window_tokens(tokens, page)
+    need = max(windows, default=0) + page
+    if windows and need >= have:
+        yield Shortfall(
+            kind=ShortfallKind.engine_refuses,
+            message=f"the pool of the sliding-window layers holds {have:,} tokens, one request needs {need:,}",
+            needed_bytes=need * cell.window_bytes,
+            available_bytes=have * cell.window_bytes,
+            certain=True,
+            key="hardware.gpu",
+            fix="raise swa_full_tokens_ratio or mem_fraction_static",
+        )
+
+
+def _capture(deployment: Deployment, kept_free: int, outside: Sequence[Term]) -> Iterator[Shortfall]:
+    """The request table and the graphs have to fit into what is kept free."""
+    terms = [term for term in outside if term.name != "activation"]
+    need = sum(term.size_bytes for term in terms)
+    spread = sum(term.uncertainty_bytes for term in terms)
+    if need > kept_free:
+        fraction = deployment.settings["mem_fraction_static"]
+        yield Shortfall(
+            kind=ShortfallKind.graphs_exceed_memory,
+            message=f"the request table and the CUDA graphs take about {need / GIB:.2f} GiB, "
+            f"mem_fraction_static {deployment.settings.number('mem_fraction_static'):.3g} keeps {kept_free / GIB:.2f} "
+            "GiB free: SGLang runs out of memory while it captures",
+            needed_bytes=need,
+            available_bytes=kept_free,
+            certain=need - spread > kept_free,
+            key=fraction.key or "limits.max_concurrent_requests",
+            fix="lower mem_fraction_static, limits.max_concurrent_requests or cuda_graph_max_bs",
+        )

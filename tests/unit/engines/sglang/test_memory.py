@@ -1,0 +1,115 @@
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from servespec.engines.sglang.memory import budget
+from servespec.engines.sglang.weights import reserved_bytes
+from servespec.errors import UnmodelledError
+from servespec.memory.budget import ShortfallKind, Verdict
+from tests.unit.engines.sglang.deployments import LLAMA_8B, deploy
+
+MIB = 2**20
+GIB = 2**30
+
+
+def test_an_h200_holds_as_many_tokens_as_it_was_measured_to() -> None:
+    """SGLang 0.5.17, Llama-3.1-8B, --disable-cuda-graph: 913,783 tokens, 16,127,098,880 bytes of weights."""
+    found = budget(deploy(args={"disable_cuda_graph": True}, hardware={"memory_gib": 139.80072}))
+    assert found.kv_tokens == pytest.approx(913_783, rel=0.001)
+    assert found.weights.size_bytes == pytest.approx(16_127_098_880, rel=0.001)
+    assert found.details["max_running_requests"] == pytest.approx(3569, abs=4)
+    assert found.verdict is Verdict.fits
+
+
+def test_the_terms_add_up_and_name_their_sources() -> None:
+    found = budget(deploy())
+    assert sum(term.size_bytes for term in found.terms) + found.kv_cache_bytes == found.budget_bytes
+    for term in (*found.terms, *found.outside):
+        assert term.formula
+        assert term.source
+
+
+def test_the_request_table_is_as_measured() -> None:
+    """1,871,765,280 bytes for 3,569 requests of 131,072 tokens."""
+    from servespec.engines.sglang.outside import request_table
+
+    assert request_table(3569, 131072).size_bytes == 1_871_765_280
+
+
+def test_segments_of_the_allocator_are_larger_than_the_tensors_in_them() -> None:
+    assert reserved_bytes([(75 * MIB, 40)]) == 76 * MIB * 40
+    assert reserved_bytes([(5 * MIB, 3)]) == 20 * MIB
+    assert reserved_bytes([(1000, 100)]) == 2 * MIB
+
+
+def test_a_context_beyond_the_pool_is_no_reason_to_refuse() -> None:
+    found = budget(deploy(gpu="L4-24GB"))
+    assert found.kv_tokens < 131072
+    assert found.verdict is not Verdict.does_not_fit
+    assert found.estimated_max_model_len == found.kv_tokens
+
+
+def test_weights_beyond_the_device_do_not_fit() -> None:
+    config = {**LLAMA_8B, "num_hidden_layers": 80, "hidden_size": 8192, "intermediate_size": 28672}
+    found = budget(deploy(config=config, gpu="H100-80GB"))
+    assert found.verdict is Verdict.does_not_fit
+    assert found.shortfalls[0].kind is ShortfallKind.weights_exceed_device
+
+
+def test_a_static_fraction_below_the_weights_does_not_fit() -> None:
+    found = budget(deploy(args={"mem_fraction_static": 0.1}))
+    assert found.verdict is Verdict.does_not_fit
+    assert found.shortfalls[0].kind is ShortfallKind.no_memory_for_kv
+    assert found.shortfalls[0].key == "targets.sglang.args.mem_fraction_static"
+
+
+def test_too_little_room_for_the_request_table_is_told() -> None:
+    found = budget(deploy(args={"mem_fraction_static": 0.99, "disable_cuda_graph": True}))
+    assert [each.kind for each in found.shortfalls] == [ShortfallKind.graphs_exceed_memory]
+
+
+def test_a_cap_is_kept_to_the_token() -> None:
+    found = budget(deploy(args={"max_total_tokens": 20480}))
+    assert found.kv_tokens == 20480
+    assert found.uncertainty_bytes == 0
+
+
+def test_a_cpu_needs_to_be_told_its_memory_or_its_cache() -> None:
+    with pytest.raises(UnmodelledError, match="memory_gib"):
+        budget(deploy(gpu="cpu", version="0.5.23"))
+    assert budget(deploy(gpu="cpu", version="0.5.23", kv_cache={"space_gib": 1})).kv_tokens == 8192
+    assert budget(deploy(gpu="cpu", version="0.5.23", hardware={"memory_gib": 64})).kv_tokens > 0
+
+
+@given(
+    fraction=st.floats(0.3, 0.85),
+    more=st.floats(0.0, 0.1),
+    tensor=st.sampled_from([1, 2, 4, 8]),
+    gpu=st.sampled_from(["A100-80GB", "H100-80GB", "L40S-48GB", "MI300X-192GB", "B200-180GB"]),
+    version=st.sampled_from(["0.4.2", "0.4.9", "0.5.5", "0.5.12", "0.5.17", "0.5.23"]),
+)
+@settings(max_examples=60, deadline=None)
+def test_more_memory_never_means_fewer_tokens(fraction, more, tensor, gpu, version) -> None:
+    def tokens(share: float) -> int:
+        return budget(
+            deploy(gpu=gpu, version=version, parallel={"tensor": tensor}, args={"mem_fraction_static": share})
+        ).kv_tokens
+
+    assert tokens(fraction) <= tokens(fraction + more)
+
+
+@given(tensor=st.sampled_from([1, 2, 4, 8, 16]), version=st.sampled_from(["0.4.6", "0.5.17"]))
+@settings(max_examples=20, deadline=None)
+def test_more_gpus_never_raise_the_weights_of_one(tensor, version) -> None:
+    def weights(ranks: int) -> int:
+        return budget(deploy(version=version, parallel={"tensor": ranks})).weights.size_bytes
+
+    assert weights(2 * tensor) <= weights(tensor)
+
+
+@given(dtype=st.sampled_from(["fp8_e4m3", "fp8_e5m2"]), gpu=st.sampled_from(["L4-24GB", "H100-80GB"]))
+@settings(max_examples=10, deadline=None)
+def test_half_the_bytes_hold_twice_the_tokens(dtype, gpu) -> None:
+    full, half = budget(deploy(gpu=gpu)), budget(deploy(gpu=gpu, kv_cache={"dtype": dtype}))
+    assert half.kv_bytes_per_token * 2 == full.kv_bytes_per_token
+    assert half.kv_tokens >= 2 * full.kv_tokens
