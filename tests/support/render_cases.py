@@ -14,7 +14,7 @@ from servespec.hardware.gpu import GPU
 from servespec.models.facts import ModelFacts
 from servespec.spec.model import Spec, Target
 
-SCHEMAS = Path(__file__).parents[2] / "data" / "schemas"
+SCHEMAS = Path(__file__).parents[1] / "data" / "schemas"
 
 MODEL = ModelFacts(
     id="org/model",
