@@ -9,6 +9,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from servespec.engines.vllm.weights.allocator import CachingAllocator
+from servespec.engines.vllm.weights.kernels import Kernel, kernel_for
+from servespec.engines.vllm.weights.lora import adapter_sizes
 from servespec.engines.vllm.weights.modules import Module
 from servespec.engines.vllm.weights.storage import stored_sizes
 from servespec.memory.elements import element_bytes
@@ -19,12 +21,17 @@ if TYPE_CHECKING:
     from servespec.deployment import Deployment
 
 MIB = 2**20
-BLOCKS_STAY_WHOLE = ">=0.22"
+BLOCKS_STAY_WHOLE = ">=0.21"
 """v1/worker/gpu_worker.py load_model: max_split_size_mb:20 while loading."""
 
 ATTENTION_SCALARS = 4
 """float32 buffers of an attention layer: key, value, query and probability scales
 (model_executor/layers/attention/attention.py set_default_quant_scales)."""
+
+CUBLAS_WORKSPACE_BYTES = 32 * MIB
+FP8_TAKES_WORKSPACE = ">=0.22"
+"""Making fp8 weights or fp8 KV scales ready takes cuBLAS's workspace before the profile run does
+(h200-vllm-0.25.1 llama31-70b-fp8, qwen3-30b-a3b-fp8, h100 llama31-8b-fp8-online: 32 MiB each)."""
 
 STREAMED_ONLINE = ">=0.16"
 """Online quantization layer by layer as weights arrive; before it the whole model is loaded first."""
@@ -41,6 +48,7 @@ def allocate_model(
 ) -> int:
     """Bytes that the allocator counts once the modules and rope tables are there."""
     allocator = new_allocator(deployment)
+    allocator.allocate(4)  # a scalar that every exact row shows beyond those of its layers
     dtype = str(deployment.settings.value("dtype"))
     pending = list(ropes)
     previous: int | None = None
@@ -60,9 +68,27 @@ def allocate_model(
                     allocator.allocate(size)
     for table in pending:
         _build_rope(allocator, table, dtype)
+    if takes_workspace(deployment, modules):
+        allocator.allocate(CUBLAS_WORKSPACE_BYTES)
     if online:
         _quantize_while_loading(deployment, allocator, modules, dtype)
+    for size in adapter_sizes(deployment, modules):
+        allocator.allocate(size)
     return allocator.allocated_bytes
+
+
+def takes_workspace(deployment: Deployment, modules: tuple[Module, ...]) -> bool:
+    """Whether cuBLAS's workspace is counted with the weights rather than with the activations."""
+    if deployment.gpu.kind != "cuda" or not holds(FP8_TAKES_WORKSPACE, deployment.version):
+        return False
+    if str(deployment.settings.value("kv_cache_dtype")).startswith("fp8"):
+        return True
+    return any(
+        module.form is not None
+        and module.form.name == "fp8"
+        and kernel_for(deployment, module, module.form) is Kernel.plain
+        for module in modules
+    )
 
 
 def _comes_after_attention(module: Module) -> bool:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from servespec.engines.vllm.placement import loaded_groups
 from servespec.engines.vllm.quantization import effective_quantization
 from servespec.memory.shards import ceil_div, shard_shape
-from servespec.models.facts import Part, TensorGroup, TensorKind, WeightFormat
+from servespec.models.facts import Part, Split, TensorGroup, TensorKind, WeightFormat
 from servespec.models.quantization import by_format
 
 if TYPE_CHECKING:
@@ -45,6 +45,7 @@ class Piece:
     shape: tuple[int, ...]
     experts: int
     dtype: str | None
+    split: Split = Split.replicated
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -160,4 +161,6 @@ def _piece(deployment: Deployment, group: TensorGroup) -> Piece:
     replicated = in_tower and deployment.settings.value("mm_encoder_tp_mode") == "data"
     ranks = 1 if whole_experts or replicated else tensor_parallel
     padding = VOCABULARY_PADDING if group.part in (Part.decoder, Part.mtp) else 1
-    return Piece(shape=shard_shape(group, ranks, padding), experts=experts, dtype=group.dtype)
+    return Piece(
+        shape=shard_shape(group, ranks, padding), experts=experts, dtype=group.dtype, split=group.split
+    )
