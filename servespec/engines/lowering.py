@@ -18,7 +18,7 @@ from servespec.engines.flag_catalogue import FlagCatalogue, load
 from servespec.memory.elements import element_bits
 from servespec.models.facts import ModelFacts, TensorGroup, TensorKind
 
-INEXPRESSIBLE = "SV310"
+INEXPRESSIBLE = "SV219"
 REFERENCE = re.compile(r"\$(?:\{(?P<braced>[A-Za-z_]\w*)(?::?[-?+][^}]*)?\}|(?P<bare>[A-Za-z_]\w*))")
 CONTAINER_MODELS = "/models"
 """Where local models and adapters are mounted in a container."""

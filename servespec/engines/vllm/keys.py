@@ -166,7 +166,7 @@ KV_CACHE = (
                 # Engine V1 takes the flag until 0.17 and swaps nothing.
                 flags=("swap_space",),
                 values=lambda d: {"swap_space": d.spec.kv_cache.cpu_offload_gib},
-                holds=lambda d: d.settings.value("engine") == "V0",
+                holds=lambda d: str(d.settings.value("engine")).lower() == "v0",
             ),
         ),
         advice="do without, or take a version that can",
