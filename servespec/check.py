@@ -132,7 +132,8 @@ def _stands_by_itself(diagnostic: Diagnostic, loaded: LoadedSpec) -> bool:
         return False
     place = locate(loaded.nodes, diagnostic.key) if diagnostic.key else None
     broken = {d.key for d in loaded.diagnostics if d.key}
-    return place is not None and place.exact and diagnostic.key not in broken
+    version = f"targets.{diagnostic.engine}.version"
+    return place is not None and place.exact and broken.isdisjoint({diagnostic.key, version})
 
 
 def _name(loaded: LoadedSpec) -> str | None:

@@ -33,7 +33,7 @@ def _callback(
     """Check, render, run and smoke-test LLM servers from one spec."""
 
 
-def _leave(code: int | None) -> None:
+def _leave(code: int | None, version: bool) -> None:
     sys.exit(code or 0)
 
 

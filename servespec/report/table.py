@@ -60,11 +60,11 @@ def _rows(budget: MemoryBudget, style: Style) -> list[str]:
 
 
 def _capacity(budget: MemoryBudget, target: TargetReport) -> list[str]:
-    tokens = f"{budget.kv_tokens:,} tokens of KV cache ± {gib(budget.uncertainty_bytes)} GiB"
+    lines = [f"  {budget.kv_tokens:,} tokens of KV cache, ± {gib(budget.uncertainty_bytes)} GiB"]
     length = target.deployment.settings.value("max_model_len") if target.deployment else None
     if isinstance(length, int) and length > 0:
-        tokens += f"; {budget.max_concurrency:.2f} × the longest request ({length:,} tokens)"
-    return [f"  {tokens}"]
+        lines.append(f"  {budget.max_concurrency:.2f} × the longest request of {length:,} tokens")
+    return lines
 
 
 def _cut(text: str, width: int) -> str:

@@ -1,0 +1,140 @@
+"""What the commands share that start a server: the spec made ready, the place chosen, progress shown."""
+
+from __future__ import annotations
+
+import signal
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import FrameType
+from typing import TYPE_CHECKING, TextIO
+
+from servespec.errors import ServespecError, UsageError
+
+if TYPE_CHECKING:
+    from rich.status import Status
+
+    from servespec.deployment import Deployment
+    from servespec.runtime import Place, Running
+
+
+class RefusedError(ServespecError):
+    """The check found errors; the message is its report."""
+
+    exit_code = 1
+
+
+def deployment_of(file: Path, target: str | None, *, online: bool, force: bool) -> Deployment:
+    """The deployment of one target of a spec that was checked.
+
+    Raises:
+        UsageError: no target is named and the spec has several.
+        RefusedError: the engine would refuse it, or it does not fit (``force`` goes on all the same).
+    """
+    from servespec.api import check, load, resolve
+    from servespec.diagnostics import Severity
+    from servespec.report import write
+    from servespec.resolve import engines_of
+
+    loaded = load(file)
+    spec = loaded.spec or loaded.partial
+    engines = engines_of(spec) if spec is not None else ()
+    if target is None and len(engines) > 1:
+        raise UsageError(f"{file} is for {', '.join(engines)}: name one with --target")
+    engine = target or next(iter(engines), None)
+    report = check((loaded,), targets=(engine,) if engine else ())
+    if loaded.spec is None or engine is None or (report.count(Severity.error) and not force):
+        hint = "" if loaded.spec is None else "\n(--force starts it all the same)"
+        raise RefusedError(f"the check refuses it\n{write(report, 'text')}{hint}")
+    return resolve(loaded.spec, engine, loaded.directory, online=online)
+
+
+def choose_place(deployment: Deployment, engine_python: Path | None, compose: str | None) -> Place:
+    """This host, or compose by ``auto``, ``docker`` or ``podman``. Raises UsageError for both, StartError for none."""
+    from servespec.runtime import Host
+    from servespec.runtime.compose import Compose, find_program
+
+    if compose is None:
+        return Host(engine_python)
+    if engine_python is not None:
+        raise UsageError("--engine-python and --compose are two places; name one")
+    if compose not in ("auto", "docker", "podman"):
+        raise UsageError(f"--compose {compose}: auto, docker or podman was expected")
+    return Compose(deployment, find_program(None if compose == "auto" else compose))
+
+
+class Progress:
+    """Shows phases on standard error while a server starts, and its log on standard output once asked to.
+
+    On a terminal one line is kept up to date; elsewhere every phase is a line.
+    """
+
+    def __init__(self, title: str, *, log: TextIO | None = None, follow: bool = False) -> None:
+        """``log`` gets every line; ``follow`` shows lines from the beginning."""
+        self.follow = follow
+        self._title = title
+        self._log = log
+        self._status: Status | None = None
+
+    @contextmanager
+    def shown(self) -> Iterator[None]:
+        """While in the block, phases are shown."""
+        if not sys.stderr.isatty() or self.follow:
+            print(f"{self._title}: starting", file=sys.stderr, flush=True)
+            yield
+            return
+        from rich.console import Console
+
+        with Console(stderr=True).status(f"{self._title}: starting") as self._status:
+            yield
+        self._status = None
+
+    def phase(self, name: str, seconds: float) -> None:
+        """A phase began."""
+        if self._status is not None:
+            self._status.update(f"{self._title}: {name} · {seconds:.0f} s")
+        else:
+            print(f"{self._title}: {name} · {seconds:.0f} s", file=sys.stderr, flush=True)
+
+    def line(self, text: str) -> None:
+        """The log has a new line."""
+        if self._log is not None:
+            self._log.write(text + "\n")
+            self._log.flush()
+        if self.follow:
+            print(text, flush=True)
+
+
+@contextmanager
+def interruptible() -> Iterator[None]:
+    """Let SIGTERM end things in order too, as Ctrl-C does, even where a shell has it ignored."""
+
+    def interrupt(number: int, frame: FrameType | None) -> None:
+        raise KeyboardInterrupt
+
+    before = {number: signal.signal(number, interrupt) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+@contextmanager
+def started(
+    deployment: Deployment, place: Place, progress: Progress, limit_seconds: float | None
+) -> Iterator[Running]:
+    """A server that is ready inside the block and gone after it."""
+    from servespec.runtime import run
+
+    with progress.shown():
+        server = run(deployment, place, limit_seconds=limit_seconds, watcher=progress)
+    with server:
+        print(
+            f"{deployment.engine} {deployment.version} is ready after {server.seconds:.0f} s: "
+            f"{server.launch.served_model_name} at {server.url}",
+            file=sys.stderr,
+            flush=True,
+        )
+        yield server
