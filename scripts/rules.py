@@ -91,6 +91,7 @@ def index(found: list[Found]) -> str:
         "",
         "from __future__ import annotations",
         "",
+        "# fmt: off",
         "# code, name, module, attribute, scope, engine, versions, triggers",
         "INDEX: tuple[tuple[str, str, str, str, str, str | None, str, tuple[str, ...]], ...] = (",
     ]

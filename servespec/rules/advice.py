@@ -200,27 +200,6 @@ def bfloat16_checkpoint_in_float16(subject: Subject) -> Iterable[Finding]:
 
 
 @rule(
-    code="SV409",
-    name="version-not-in-catalogue",
-    severity=Severity.info,
-    summary="The flags of a neighbouring release are followed.",
-    explanation="Development builds and releases that this servespec does not know yet are taken as the nearest one before; "
-    "flags and defaults may differ.",
-    fix="Use a release of the catalogue, or a newer servespec.",
-    source="servespec: flag catalogue",
-    triggers=("targets",),
-)
-def version_not_in_catalogue(subject: Subject) -> Iterable[Finding]:
-    """The asked version is not the one that is followed."""
-    if not subject.target.is_exact_version:
-        yield Finding(
-            message=f"{subject.target.engine} {subject.target.asked_version} is not in the catalogue: "
-            f"{subject.target.version} is followed",
-            key=f"targets.{subject.target.engine}.version",
-        )
-
-
-@rule(
     code="SV410",
     name="sharded-over-pcie",
     severity=Severity.info,

@@ -166,12 +166,14 @@ def flag_deprecated(subject: Subject) -> Iterable[Finding]:
 def flag_against_key(subject: Subject) -> Iterable[Finding]:
     """An effective setting decided by a spec key, and in args too."""
     prefix = f"targets.{subject.target.engine}.args."
+    reported: set[str] = set()
     for name, (written, value) in subject.args.items():
-        if name not in subject.target.settings:
+        if name not in subject.target.settings or written in reported:
             continue
         setting = subject.target.settings[name]
         if setting.key is None or setting.key.startswith("targets.") or value is None:
             continue
+        reported.add(written)
         key = f"{prefix}{written}"
         yield Finding(
             message=f"{written} is what {setting.key} becomes, and both are given: keep {setting.key} ({setting.value})",

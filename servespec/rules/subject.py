@@ -45,10 +45,10 @@ class Subject:
 
     @cached_property
     def args(self) -> Mapping[str, tuple[str, Any]]:
-        """The target's flags: the engine's own name → (the name as written, the value).
+        """The target's flags by every name they have in this version: name → (the name as written, the value).
 
-        An alias stands under the name it is an alias of, a negation under the flag it switches off, and a
-        flag that the version does not have under its name with underscores.
+        A negation stands under the flag it switches off; a flag that the version does not have stands
+        under its name with underscores.
         """
         written = self.target.target.args
         if not written:
@@ -61,10 +61,11 @@ class Subject:
             flag = catalogue.get(name)
             if flag is None:
                 found[written_name(name)] = (name, value)
-            elif isinstance(value, bool) and f"--{written_name(name).replace('_', '-')}" in flag.negations:
-                found[flag.name] = (name, not value)
-            else:
-                found[flag.name] = (name, value)
+                continue
+            if isinstance(value, bool) and f"--{written_name(name).replace('_', '-')}" in flag.negations:
+                value = not value
+            for alias in (flag.name, *flag.spellings):
+                found[written_name(alias)] = (name, value)
         return found
 
     @cached_property

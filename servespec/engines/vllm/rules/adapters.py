@@ -39,7 +39,9 @@ def lora_rank_not_offered(subject: Subject) -> Iterable[Finding]:
     rank = subject.integer("max_lora_rank") or (adapters.max_rank if adapters else None)
     if rank is None or not has_adapters(subject):
         return
-    if (subject.key("max_lora_rank") or "").startswith("targets.") and holds(">=0.13", subject.target.version):
+    if (subject.key("max_lora_rank") or "").startswith("targets.") and holds(
+        ">=0.13", subject.target.version
+    ):
         return  # the parser's own choices say it: SV203
     for versions, ranks in RANKS:
         if holds(versions, subject.target.version) and rank not in ranks:
