@@ -10,6 +10,9 @@ from servespec.errors import MissingExtraError
 _EVERY_ADDRESS = {"0.0.0.0": "127.0.0.1", "::": "[::1]", "[::]": "[::1]", "": "127.0.0.1"}  # noqa: S104
 HEALTH_SECONDS = 5.0
 FIRST_ANSWER_SECONDS = 120.0
+FIRST_PROMPT = "Say hello to everybody who waits for this server to be ready."
+"""More than a few tokens: vLLM 0.32.0's attention for AMX processors ends with an illegal instruction when the
+very first prompt that it sees has four tokens (a longer one sets the tiles up, and then any length works)."""
 
 
 def reachable_url(launch: Launch) -> str:
@@ -41,7 +44,7 @@ def answers(url: str, health_path: str, model: str, api_key: str | None) -> bool
         with httpx.Client(base_url=url, headers=headers, trust_env=False, timeout=HEALTH_SECONDS) as client:
             if client.get(health_path).status_code != httpx.codes.OK:
                 return False
-            question = {"model": model, "prompt": "Hello", "max_tokens": 1}
+            question = {"model": model, "prompt": FIRST_PROMPT, "max_tokens": 1}
             answer = client.post("/v1/completions", json=question, timeout=FIRST_ANSWER_SECONDS)
             return not answer.is_server_error
     except httpx.HTTPError:

@@ -48,7 +48,7 @@ def expect_status(response: httpx.Response, *wanted: int) -> None:
         expected = " or ".join(str(status) for status in wanted)
         raise ProbeFailed(
             f"{response.request.method} {response.request.url.path} gave {response.status_code}, "
-            f"{expected} was expected: {excerpt(response.text)}"
+            f"{expected} was expected: {refusal_text(response)}"
         )
 
 
@@ -61,6 +61,17 @@ def json_of(response: httpx.Response) -> dict[str, object]:
     if not isinstance(body, dict):
         raise ProbeFailed(f"not a JSON object: {excerpt(response.text)}")
     return body
+
+
+def refusal_text(response: httpx.Response) -> str:
+    """The message of an error in any of the forms that engines use, else the body, on one line."""
+    try:
+        body = response.json()
+    except ValueError:
+        return excerpt(response.text)
+    error = body.get("error", body) if isinstance(body, dict) else body
+    message = error.get("message", error) if isinstance(error, dict) else error
+    return excerpt(str(message))
 
 
 def excerpt(text: str) -> str:

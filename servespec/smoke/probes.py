@@ -11,7 +11,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from servespec.errors import MissingExtraError
-from servespec.smoke.client import ProbeFailed, client, excerpt, expect_status, json_of
+from servespec.smoke.client import ProbeFailed, client, excerpt, expect_status, json_of, refusal_text
 from servespec.smoke.probe import Evidence, Outcome, Probe, Server
 
 if TYPE_CHECKING:
@@ -167,7 +167,7 @@ def _over_long(status: int, server: Server) -> Evidence:
         body = {"model": server.model, "prompt": longer_than(server.max_model_len), "max_tokens": 1}
         response = http.post("/v1/completions", json=body)
         expect_status(response, status)
-    return passed(f"refused with {status}: {excerpt(response.text)}")
+    return passed(f"refused with {status}: {refusal_text(response)}")
 
 
 def longer_than(tokens: int) -> str:

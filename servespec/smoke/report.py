@@ -49,8 +49,32 @@ class SmokeReport:
         return all(result.evidence.outcome is not Outcome.failed for result in self.results)
 
 
-def print_table(report: SmokeReport, console: Console) -> None:
-    """Two tables: the probes, and the reconciliation."""
+FORMATS = ("text", "json", "junit")
+
+
+def write(report: SmokeReport, format_name: str, *, colour: bool = False) -> str:
+    """The report in one of ``FORMATS``; ``colour`` for text on a terminal."""
+    if format_name == "json":
+        return to_json(report) + "\n"
+    if format_name == "junit":
+        return to_junit(report)
+    return to_text(report, colour=colour)
+
+
+def to_text(report: SmokeReport, *, colour: bool = False) -> str:
+    """Tables for people, as wide as the terminal; 100 columns where there is none."""
+    import io
+    import shutil
+
+    from rich.console import Console
+
+    out = io.StringIO()
+    width = shutil.get_terminal_size((100, 24)).columns
+    _print_tables(report, Console(file=out, width=width, force_terminal=colour, no_color=not colour))
+    return out.getvalue()
+
+
+def _print_tables(report: SmokeReport, console: Console) -> None:
     from rich.markup import escape
     from rich.table import Table
 

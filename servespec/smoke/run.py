@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import os
 from typing import TYPE_CHECKING
 
 from servespec.engines import get_engine
 from servespec.engines.observed import Observed
-from servespec.errors import UnmodelledError, UsageError
+from servespec.errors import UnmodelledError
+from servespec.runtime.run import api_key_of
 from servespec.smoke.client import ProbeFailed
 from servespec.smoke.probe import Server
 from servespec.smoke.reconcile import Comparison, merge, reconcile
@@ -58,16 +58,6 @@ def smoke(deployment: Deployment, url: str, log: Observed | None = None) -> Smok
         comparisons=comparisons,
         note=note,
     )
-
-
-def api_key_of(deployment: Deployment) -> str | None:
-    """The key that the spec refers to, from this environment. Raises UsageError when it is not set."""
-    name = deployment.spec.server.api_key_env
-    if name is None:
-        return None
-    if name not in os.environ:
-        raise UsageError(f"server.api_key_env refers to {name}, which this environment does not set")
-    return os.environ[name]
 
 
 def _max_model_len(deployment: Deployment) -> int | None:

@@ -1,16 +1,13 @@
 """What a smoke test found, written for people and programs."""
 
-import io
 import json
 from xml.etree import ElementTree
-
-from rich.console import Console
 
 from servespec.engines.observed import Observed
 from servespec.memory.budget import MemoryBudget, Term, Verdict
 from servespec.smoke.probe import Evidence, Outcome, Probe
 from servespec.smoke.reconcile import Agreement, merge, reconcile
-from servespec.smoke.report import SmokeReport, print_table, to_json, to_junit
+from servespec.smoke.report import SmokeReport, to_json, to_junit, to_text
 from servespec.smoke.run_probes import Result
 
 GIB = 1 << 30
@@ -86,9 +83,7 @@ REPORT = SmokeReport(
 
 
 def test_the_table_shows_every_probe_and_every_difference() -> None:
-    out = io.StringIO()
-    print_table(REPORT, Console(file=out, width=100))
-    text = out.getvalue()
+    text = to_text(REPORT)
     for part in (
         "health",
         "completion",
