@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from servespec.engines.vllm.policies import GRAPH_ESTIMATE_IS_SUBTRACTED
+from servespec.engines.vllm.policies import GRAPH_ESTIMATE_IS_SUBTRACTED, V2_ESTIMATES_GRAPHS
 from servespec.memory.budget import Term
 from servespec.rules.versions import holds
 
@@ -12,25 +13,97 @@ if TYPE_CHECKING:
     from servespec.deployment import Deployment
 
 MIB = 2**20
+LARGEST_CAPTURE = 512
+FULL_SET = 51
+"""Capture sizes on an H100 with default limits (h100-vllm-0.25.1 cudagraph_sizes); the rows below have as many."""
+
+# h200-vllm-0.25.1, model runner V1: 590 MiB with 24 layers (gpt-oss-20b), 563 with 32 (Mixtral-8x7B), 676 with
+# 36 (gpt-oss-120b), 655 and 758 with 48 (Qwen3-30B-A3B and its FP8): a line through them, within 56 MiB.
+ESTIMATE_MIB = 437.0
+ESTIMATE_MIB_PER_LAYER = 5.6
+ESTIMATE_SPREAD_MIB = 75
+
+# Taken by capture, "Graph capturing finished … took N GiB": llmd205 on 0.19.0 from 28 layers (0.81–0.87 GiB) to 80
+# (1.61), h200-vllm-0.25.1 from 0.99 (32) to 1.88 (64), 0.11 for four sizes.
+TAKEN_MIB = 350.0
+TAKEN_MIB_PER_LAYER = 17.0
+TAKEN_SPREAD = 0.4
+
+
+def capture_sizes(deployment: Deployment) -> int:
+    """How many batch sizes are captured; 0 without graphs.
+
+    1, 2, 4, every 8th up to 256 and every 16th above (before 0.11.1 every 8th), up to
+    min(2 × max_num_seqs, 512), as long as a batch may be that large (vllm/config/vllm.py
+    _set_cudagraph_sizes; before it vllm/config.py).
+    """
+    settings = deployment.settings
+    if settings.flag("enforce_eager") or deployment.gpu.is_cpu:
+        return 0
+    config = settings.value("compilation_config")
+    config = config if isinstance(config, Mapping) else {}
+    if (
+        config.get("cudagraph_mode") in ("NONE", 0)
+        or config.get("mode") in (0, "NONE")
+        or config.get("level") == 0
+    ):
+        return 0
+    given = config.get("cudagraph_capture_sizes")
+    if isinstance(given, list | tuple):
+        return len(given)
+    largest = config.get(
+        "max_cudagraph_capture_size", min(2 * settings.integer("max_num_seqs"), LARGEST_CAPTURE)
+    )
+    largest = min(
+        largest if isinstance(largest, int) else LARGEST_CAPTURE, settings.integer("max_num_batched_tokens")
+    )
+    if settings.value("engine") == "v0":
+        return len([1, 2, 4]) + min(settings.integer("max_num_seqs"), 256) // 8
+    sizes = [size for size in (1, 2, 4) if size <= largest] + list(range(8, min(largest, 255) + 1, 8))
+    step = 16 if holds(">=0.11.1", deployment.version) else 8
+    return len(sizes + list(range(256, largest + 1, step)))
 
 
 def subtracted_term(deployment: Deployment) -> Term:
-    """What the budget subtracts: an estimate by model runner V1 from 0.20 on, nothing otherwise."""
-    settings = deployment.settings
-    if (
-        settings.flag("enforce_eager")
-        or deployment.gpu.kind != "cuda"
-        or settings.value("model_runner") != "v1"
-        or not holds(GRAPH_ESTIMATE_IS_SUBTRACTED, deployment.version)
-    ):
-        return Term(
-            "cuda_graph", 0, "nothing is subtracted", f"vllm {deployment.version} v1/worker/gpu_worker.py"
-        )
+    """What the budget subtracts: the engine's own estimate, from the versions on that make one."""
+    sizes, source = capture_sizes(deployment), f"vllm {deployment.version} v1/worker/gpu_worker.py"
+    if not sizes or deployment.gpu.kind != "cuda" or not _is_subtracted(deployment):
+        return Term("cuda_graph", 0, "nothing is subtracted", source)
+    share = sizes / FULL_SET
+    layers = deployment.model.layers
+    size = int((ESTIMATE_MIB + ESTIMATE_MIB_PER_LAYER * layers) * share * MIB)
     return Term(
         "cuda_graph",
-        640 * MIB,
-        "estimate of the capture, as the engine makes it",
-        "measured: h200-vllm-0.25.1, model runner V1: 0.55–0.74 GiB",
-        "640 MiB",
-        uncertainty_bytes=128 * MIB,
+        size,
+        "(437 + 5.6 × layers) MiB × capture sizes ÷ 51",
+        f"{source}; fitted on h200-vllm-0.25.1, model runner V1",
+        f"(437 + 5.6 × {layers}) MiB × {sizes} ÷ {FULL_SET}",
+        uncertainty_bytes=int(ESTIMATE_SPREAD_MIB * MIB * max(share, 0.2)),
+    )
+
+
+def _is_subtracted(deployment: Deployment) -> bool:
+    asked = deployment.spec.env.get("VLLM_MEMORY_PROFILER_ESTIMATE_CUDAGRAPHS")
+    asked = deployment.target.env.get("VLLM_MEMORY_PROFILER_ESTIMATE_CUDAGRAPHS", asked)
+    if asked is not None and str(asked) in ("0", "1"):
+        if str(asked) == "0":
+            return False
+    elif not holds(GRAPH_ESTIMATE_IS_SUBTRACTED, deployment.version):
+        return False
+    runner = deployment.settings.value("model_runner")
+    return runner == "v1" or (runner == "v2" and holds(V2_ESTIMATES_GRAPHS, deployment.version))
+
+
+def beyond_budget_term(deployment: Deployment, subtracted: Term) -> Term:
+    """What capture takes above what the budget subtracted for it."""
+    sizes = capture_sizes(deployment)
+    layers = deployment.model.layers
+    taken = int((TAKEN_MIB + TAKEN_MIB_PER_LAYER * layers) * sizes / FULL_SET * MIB)
+    return Term(
+        "graphs beyond the budget",
+        max(0, taken - subtracted.size_bytes),
+        "(350 + 17 × layers) MiB × capture sizes ÷ 51 − what was subtracted",
+        "fitted on llmd205 (0.19.0) and h200-vllm-0.25.1",
+        f"(350 + 17 × {layers}) MiB × {sizes} ÷ {FULL_SET} − {subtracted.size_bytes // MIB} MiB",
+        uncertainty_bytes=int(taken * TAKEN_SPREAD),
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from servespec.memory.budget import Term
@@ -9,18 +10,41 @@ from servespec.rules.versions import holds
 
 if TYPE_CHECKING:
     from servespec.deployment import Deployment
+    from servespec.hardware.gpu import GPU
 
 MIB = 2**20
 
-# (versions, tensor-parallel ranks are several, MiB, spread in MiB, measured rows)
-ROWS: tuple[tuple[str, bool, int, int, str], ...] = (
-    (">=0.20", False, 230, 16, "h100-vllm-0.25.1 and h200-vllm-0.25.1: 230–248 MiB"),
-    (">=0.18,<0.20", False, 252, 60, "llmd205 on 0.18 and 0.19: 0.24–0.27 GiB, Granite 0.46"),
-    (">=0.8,<0.18", False, 133, 40, "llmd622 on 0.11, llmd205-v1…v3 on 0.15–0.17: 0.13 GiB"),
-    ("<0.8", False, 90, 60, "vllm-12529-1, vllm-15783-1 on 0.7.3: 0.04–0.09 GiB"),
-    (">=0.18", True, 2120, 40, "llmd205 at tp 2 and 4 on 0.19: 2.06–2.13 GiB"),
-    (">=0.8,<0.18", True, 556, 60, "llmd622-3, -10 at tp 2 on 0.11: 0.54–0.55 GiB"),
-    ("<0.8", True, 256, 120, "vllm-13061-1 at tp 2 on 0.7.2: 0.25 GiB"),
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """What one rank takes: in these versions, with one rank or several, fused or not, and how the rows spread."""
+
+    versions: str
+    several_ranks: bool
+    mib: int
+    spread_mib: int
+    source: str
+    fused_all_reduce: bool | None = None
+
+
+ROWS = (
+    Row(">=0.20", False, 230, 16, "h100-vllm-0.25.1 and h200-vllm-0.25.1: 230–248 MiB"),
+    Row(">=0.18,<0.20", False, 252, 60, "llmd205 on 0.18 and 0.19: 0.24–0.27 GiB, Granite 0.46"),
+    Row(">=0.8,<0.18", False, 133, 40, "llmd622 on 0.11, llmd205-v1…v3 on 0.15–0.17: 0.13 GiB"),
+    Row("<0.8", False, 90, 60, "vllm-12529-1, vllm-15783-1 on 0.7.3: 0.04–0.09 GiB"),
+    Row(
+        ">=0.18", True, 2120, 40, "llmd205 at tp 2 and 4 on 0.19, H100: 2.06–2.13 GiB", fused_all_reduce=True
+    ),
+    Row(
+        ">=0.18",
+        True,
+        556,
+        400,
+        "as before 0.18; idx-4l4-qwen3moe-1 (4 × L4) allows no more",
+        fused_all_reduce=False,
+    ),
+    Row(">=0.8,<0.18", True, 556, 60, "llmd622-3, -10 at tp 2 on 0.11: 0.54–0.55 GiB"),
+    Row("<0.8", True, 256, 120, "vllm-13061-1 at tp 2 on 0.7.2: 0.25 GiB"),
 )
 
 
@@ -28,14 +52,28 @@ def non_torch_term(deployment: Deployment) -> Term:
     """Bytes outside PyTorch's allocator on one rank, with the spread of the rows they were read from."""
     settings = deployment.settings
     ranks = settings.integer("tensor_parallel_size") * settings.integer("pipeline_parallel_size")
-    for versions, several, mib, spread, source in ROWS:
-        if holds(versions, deployment.version) and several == (ranks > 1):
+    fused = fuses_all_reduce(deployment.gpu)
+    for row in ROWS:
+        if (
+            holds(row.versions, deployment.version)
+            and row.several_ranks == (ranks > 1)
+            and row.fused_all_reduce in (None, fused)
+        ):
             return Term(
                 "non_torch",
-                mib * MIB,
-                "CUDA context growth + NCCL and all-reduce buffers" if several else "CUDA context growth",
-                f"measured: {source}",
-                f"{mib} MiB",
-                uncertainty_bytes=spread * MIB,
+                row.mib * MIB,
+                "CUDA context growth" + (" + NCCL and all-reduce buffers" if row.several_ranks else ""),
+                f"measured: {row.source}",
+                f"{row.mib} MiB",
+                uncertainty_bytes=row.spread_mib * MIB,
             )
     raise AssertionError(f"no non-torch row for vllm {deployment.version}")
+
+
+def fuses_all_reduce(gpu: GPU) -> bool:
+    """Whether this GPU runs the fused all-reduce, whose workspace every rank holds.
+
+    Hopper and Blackwell on NVLink only. Source: vllm 0.25.1 config/vllm.py enable_allreduce_rms_fusion.
+    """
+    capability = gpu.compute_capability
+    return capability is not None and capability[0] in (9, 10) and gpu.interconnect.startswith("nv")

@@ -26,8 +26,14 @@ WINDOW_COUNTS_IN_FLIGHT = ">=0.26"
 # vllm/v1/core/kv_cache_utils.py: the null block is held back before the check for one request.
 NULL_BLOCK_IS_RESERVED = ">=0.29"
 
-# vllm/envs.py VLLM_MEMORY_PROFILER_ESTIMATE_CUDAGRAPHS: False when it came (0.17), True since 0.20.
+# vllm/envs.py VLLM_MEMORY_PROFILER_ESTIMATE_CUDAGRAPHS: False when it came (0.18), True since 0.20.
 GRAPH_ESTIMATE_IS_SUBTRACTED = ">=0.20"
+
+# vllm/v1/worker/gpu/model_runner.py profile_cudagraph_memory: model runner V2 returns 0 until 0.28, measures since 0.29.
+V2_ESTIMATES_GRAPHS = ">=0.29"
+
+# vllm/v1/worker/gpu/model_runner.py profile_cudagraph_memory: runner V2 returns 0 until 0.28.
+V2_ESTIMATES_GRAPHS = ">=0.29"
 
 # vllm/config/vllm.py: scheduler_config.async_scheduling None is resolved to on since 0.14.
 ASYNC_SCHEDULING_BY_DEFAULT = ">=0.14"

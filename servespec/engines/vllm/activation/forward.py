@@ -57,13 +57,14 @@ def mlp_term(shape: ProfileShape, model: ModelFacts) -> Term:
     if shape.eager:
         hidden_copies += model.architecture not in REBINDS_GATE_UP
         hidden_copies += model.architecture in UNFUSED_NORMS
-    elements = hidden_copies * shape.hidden_size + 3 * shape.intermediate_size
+    copies = 3 if shape.mlp_is_gated else 2
+    elements = hidden_copies * shape.hidden_size + copies * shape.intermediate_size
     return Term(
         "MLP",
         shape.tokens * elements * shape.element_bytes,
-        f"max_num_batched_tokens × ({hidden_copies}·hidden + 3·intermediate ÷ tp) × element bytes",
+        f"max_num_batched_tokens × ({hidden_copies}·hidden + {copies}·intermediate ÷ tp) × element bytes",
         f"vllm {'.'.join(map(str, shape.release))} {model.architecture} forward",
-        f"{shape.tokens:,} × ({hidden_copies}·{shape.hidden_size:,} + 3·{shape.intermediate_size:,}) × {shape.element_bytes}",
+        f"{shape.tokens:,} × ({hidden_copies}·{shape.hidden_size:,} + {copies}·{shape.intermediate_size:,}) × {shape.element_bytes}",
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from servespec.engines.vllm.activation.shape import ProfileShape
@@ -70,10 +71,7 @@ def images_are_allowed(deployment: Deployment) -> bool:
     if deployment.settings.flag("language_model_only"):
         return False
     limits = deployment.settings.value("limit_mm_per_prompt")
-    if not hasattr(limits, "get"):
-        return True
-    image = limits.get("image", 1)
-    return image != 0
+    return not isinstance(limits, Mapping) or limits.get("image", 1) != 0
 
 
 def tokens_of_largest_image(vision: Vision) -> int:
@@ -88,6 +86,6 @@ def images_in_profile(deployment: Deployment, shape: ProfileShape, tokens_each: 
     """How many images the profile run encodes in one batch."""
     budget = max(shape.tokens, tokens_each)
     limits = deployment.settings.value("limit_mm_per_prompt")
-    per_prompt: object = limits.get("image", 999) if hasattr(limits, "get") else 999
+    per_prompt = limits.get("image") if isinstance(limits, Mapping) else None
     allowed = per_prompt if isinstance(per_prompt, int) else 999
     return max(1, min(budget // tokens_each, shape.sequences * allowed))

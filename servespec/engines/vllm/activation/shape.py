@@ -5,10 +5,24 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from servespec.models.facts import KVKind, TensorKind
+from servespec.models.facts import KVKind, Part, TensorKind
 
 if TYPE_CHECKING:
     from servespec.deployment import Deployment
+    from servespec.models.facts import TensorGroup
+
+DOWN_PROJECTIONS = (
+    "mlp.down_proj",
+    "feed_forward.down_proj",
+    "feed_forward.w2",
+    "mlp.dense_4h_to_h",
+    "mlp.c_proj",
+    "mlp.fc2",
+    ".fc2",
+)
+"""How checkpoints name the second matrix of a dense MLP (that of shared experts is another module)."""
+
+GATES = ("gate_proj", "gate_up_proj", "feed_forward.w1", "dense_h_to_4h")
 
 ELEMENT_BYTES = {"float32": 4, "bfloat16": 2, "float16": 2}
 
@@ -17,7 +31,8 @@ ELEMENT_BYTES = {"float32": 4, "bfloat16": 2, "float16": 2}
 class ProfileShape:
     """Sizes of the profile run on one rank.
 
-    ``tokens`` and ``sequences`` are max_num_batched_tokens and max_num_seqs; ``*_size`` are elements a
+    ``mlp_follows_experts``: a dense MLP runs after the first mixture of experts. ``has_flashinfer``: the
+    spec itself shows that FlashInfer is installed. ``tokens`` and ``sequences`` are max_num_batched_tokens and max_num_seqs; ``*_size`` are elements a
     token on this rank. ``runner`` is ``v0``, ``v1`` or ``v2``.
     """
 
@@ -37,6 +52,9 @@ class ProfileShape:
     vocab_size: int
     multiprocessors: int
     dense_gemm_runs: bool
+    mlp_is_gated: bool
+    mlp_follows_experts: bool
+    has_flashinfer: bool
 
 
 def release_of(version: str) -> tuple[int, ...]:
@@ -79,15 +97,35 @@ def profile_shape(deployment: Deployment) -> ProfileShape:
         vocab_size=model.vocab_size,
         multiprocessors=deployment.gpu.multiprocessors or 132,
         dense_gemm_runs=_runs_unquantized_gemm(deployment),
+        mlp_is_gated=any(
+            group.module.endswith(GATES) for group in model.tensors if group.part is Part.decoder
+        ),
+        mlp_follows_experts=_mlp_follows_experts(deployment),
+        has_flashinfer="FLASHINFER" in str(settings.value("attention_backend")).upper(),
     )
+
+
+def _dense_mlps(deployment: Deployment) -> list[TensorGroup]:
+    return [
+        group
+        for group in deployment.model.tensors
+        if group.part is Part.decoder
+        and group.layers
+        and group.kind is TensorKind.linear
+        and group.module.endswith(DOWN_PROJECTIONS)
+    ]
+
+
+def _mlp_follows_experts(deployment: Deployment) -> bool:
+    moe = deployment.model.moe
+    if moe is None or not moe.layers:
+        return False
+    return any(max(group.layers) >= min(moe.layers) for group in _dense_mlps(deployment))
 
 
 def _widest_mlp(deployment: Deployment) -> int:
     """Intermediate size of the widest dense MLP; 0 where every layer is a mixture of experts."""
-    widest = 0
-    for group in deployment.model.tensors:
-        if group.layers and group.kind is TensorKind.linear and "down_proj" in group.name:
-            widest = max(widest, group.shape[1])
+    widest = max((group.shape[1] for group in _dense_mlps(deployment)), default=0)
     if widest or deployment.model.moe is not None:
         return widest
     return deployment.model.intermediate_size
@@ -96,7 +134,8 @@ def _widest_mlp(deployment: Deployment) -> int:
 def _runs_unquantized_gemm(deployment: Deployment) -> bool:
     """Whether a decoder layer multiplies by a plain 16- or 32-bit weight, which takes a cuBLAS workspace."""
     quantization = deployment.model.quantization
-    if quantization is None or not quantization.formats:
+    online = deployment.settings.value("quantization") is not None
+    if not online and (quantization is None or not quantization.formats):
         return True
     if any(kv.kind in (KVKind.latent, KVKind.recurrent) for kv in deployment.model.kv):
         return True
