@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from servespec.engines.vllm.policies import GRAPH_ESTIMATE_IS_SUBTRACTED, V2_ESTIMATES_GRAPHS
+from servespec.engines.vllm.policies import GRAPH_ESTIMATE_IS_SUBTRACTED, V2_ESTIMATES_GRAPHS, by_version
 from servespec.memory.budget import Term
 from servespec.rules.versions import holds
 
@@ -23,11 +23,11 @@ ESTIMATE_MIB = 437.0
 ESTIMATE_MIB_PER_LAYER = 5.6
 ESTIMATE_SPREAD_MIB = 75
 
-# Taken by capture, "Graph capturing finished … took N GiB": llmd205 on 0.19.0 from 28 layers (0.81–0.87 GiB) to 80
-# (1.61), h200-vllm-0.25.1 from 0.99 (32) to 1.88 (64), 0.11 for four sizes.
-TAKEN_MIB = 350.0
-TAKEN_MIB_PER_LAYER = 17.0
-TAKEN_SPREAD = 0.4
+# Taken by capture, "Graph capturing finished … took N GiB": (versions, MiB, MiB a layer). llmd205 on 0.19.0 from 28
+# layers (0.81–0.87 GiB) to 80 (1.61), h200-vllm-0.25.1 from 0.99 (32) to 1.88 (64), 0.11 for four sizes; before 0.12
+# piecewise graphs alone: llmd622 on 0.11 from 0.10 (28 layers) to 0.60 (80), and on 0.10 as much as 1.88 with experts.
+TAKEN: tuple[tuple[str, tuple[float, float]], ...] = ((">=0.12", (350.0, 17.0)), ("<0.12", (50.0, 7.0)))
+TAKEN_SPREAD = 0.8
 
 
 def capture_sizes(deployment: Deployment) -> int:
@@ -94,16 +94,41 @@ def _is_subtracted(deployment: Deployment) -> bool:
     return runner == "v1" or (runner == "v2" and holds(V2_ESTIMATES_GRAPHS, deployment.version))
 
 
-def beyond_budget_term(deployment: Deployment, subtracted: Term) -> Term:
+def beyond_budget_terms(deployment: Deployment, subtracted: Term) -> tuple[Term, ...]:
+    """What is taken beside the budget, after the KV cache."""
+    terms = (_captured_term(deployment, subtracted), _data_parallel_term(deployment))
+    return tuple(term for term in terms if term is not None)
+
+
+def _captured_term(deployment: Deployment, subtracted: Term) -> Term:
     """What capture takes above what the budget subtracted for it."""
     sizes = capture_sizes(deployment)
     layers = deployment.model.layers
-    taken = int((TAKEN_MIB + TAKEN_MIB_PER_LAYER * layers) * sizes / FULL_SET * MIB)
+    fixed, per_layer = by_version(TAKEN, deployment.version, TAKEN[0][1])
+    taken = int((fixed + per_layer * layers) * sizes / FULL_SET * MIB)
     return Term(
         "graphs beyond the budget",
         max(0, taken - subtracted.size_bytes),
-        "(350 + 17 × layers) MiB × capture sizes ÷ 51 − what was subtracted",
-        "fitted on llmd205 (0.19.0) and h200-vllm-0.25.1",
-        f"(350 + 17 × {layers}) MiB × {sizes} ÷ {FULL_SET} − {subtracted.size_bytes // MIB} MiB",
+        f"({fixed:g} + {per_layer:g} × layers) MiB × capture sizes ÷ 51 − what was subtracted",
+        "fitted on llmd205 (0.19.0), llmd622 (0.11) and h200-vllm-0.25.1",
+        f"({fixed:g} + {per_layer:g} × {layers}) MiB × {sizes} ÷ {FULL_SET} − {subtracted.size_bytes // MIB} MiB",
         uncertainty_bytes=int(taken * TAKEN_SPREAD),
+    )
+
+
+def _data_parallel_term(deployment: Deployment) -> Term | None:
+    """Buffers of experts spread over data-parallel ranks, made after the budget: not modelled, only bounded.
+
+    None without them. idx-4l4-qwen3moe-2 (0.29.0, tp 2 × dp 2 with expert parallelism) ran out of memory
+    with 2.2 GiB left beside its budget.
+    """
+    settings = deployment.settings
+    if settings.integer("data_parallel_size") == 1 or deployment.model.moe is None:
+        return None
+    return Term(
+        "buffers of data-parallel experts",
+        0,
+        "not modelled",
+        "bounded by idx-4l4-qwen3moe-2",
+        uncertainty_bytes=1536 * MIB,
     )

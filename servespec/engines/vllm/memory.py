@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from servespec.engines.vllm.activation import activation_term
-from servespec.engines.vllm.graphs import subtracted_term
+from servespec.engines.vllm.graphs import beyond_budget_terms, subtracted_term
 from servespec.engines.vllm.kv import Capacity, capacity
 from servespec.engines.vllm.non_torch import non_torch_term
 from servespec.engines.vllm.placement import stage_layers
@@ -98,6 +98,7 @@ def _assemble(deployment: Deployment, stage: StageBudget, requested: int) -> Mem
     settings, cache = deployment.settings, stage.capacity
     override = settings.value("num_gpu_blocks_override")
     blocks = override if isinstance(override, int) else cache.num_blocks(stage.kv_bytes)
+    beyond = () if deployment.gpu.is_cpu else beyond_budget_terms(deployment, stage.cuda_graph)
     situation = Situation(
         deployment=deployment,
         requested_bytes=requested,
@@ -105,6 +106,7 @@ def _assemble(deployment: Deployment, stage: StageBudget, requested: int) -> Mem
         kv_bytes=stage.kv_bytes if not isinstance(override, int) else override * cache.bytes_per_block,
         uncertainty_bytes=0 if deployment.gpu.is_cpu else stage.uncertainty_bytes,
         capacity=cache,
+        beyond=beyond,
     )
     found = shortfalls(situation)
     slack = situation.kv_bytes - cache.needed_bytes
@@ -122,6 +124,7 @@ def _assemble(deployment: Deployment, stage: StageBudget, requested: int) -> Mem
         max_concurrency=cache.max_concurrency(blocks),
         uncertainty_bytes=situation.uncertainty_bytes,
         verdict=verdict_of(found, slack, situation.uncertainty_bytes),
+        outside=beyond,
         shortfalls=found,
         estimated_max_model_len=cache.longest_context(situation.kv_bytes),
         block_size=min((group.spec.block_size for group in cache.groups), default=0),

@@ -24,6 +24,7 @@ class Situation:
     kv_bytes: int
     uncertainty_bytes: int
     capacity: Capacity
+    beyond: tuple[Term, ...] = ()
 
 
 def shortfalls(situation: Situation) -> tuple[Shortfall, ...]:
@@ -32,6 +33,7 @@ def shortfalls(situation: Situation) -> tuple[Shortfall, ...]:
         found = [_context(situation)]
     else:
         found = [_free_memory(situation), _weights(situation), _no_kv(situation) or _context(situation)]
+        found.append(_graphs(situation))
     return tuple(shortfall for shortfall in found if shortfall is not None)
 
 
@@ -79,6 +81,31 @@ def _weights(situation: Situation) -> Shortfall | None:
         certain=needed - free > situation.weights.uncertainty_bytes + gpu.total_spread_bytes,
         key="parallel.tensor",
         fix=f"tensor: {2 * ranks}, or a quantized checkpoint",
+    )
+
+
+def _graphs(situation: Situation) -> Shortfall | None:
+    """What is taken after the KV cache, graphs above all, must fit beside the budget."""
+    gpu, spec = situation.deployment.gpu, situation.deployment.spec
+    reserved = int(spec.hardware.reserved_gib * GIB)
+    free = gpu.total_bytes - gpu.used_bytes - reserved - situation.requested_bytes
+    needed = sum(term.size_bytes for term in situation.beyond)
+    spread = sum(term.uncertainty_bytes for term in situation.beyond)
+    if free < 0 or needed + spread <= free:
+        return None
+    fraction = situation.deployment.settings.number("gpu_memory_utilization")
+    possible = int((fraction - (needed + spread - free) / gpu.total_bytes) * 100) / 100
+    return Shortfall(
+        kind=ShortfallKind.graphs_exceed_memory,
+        message=(
+            f"CUDA graphs and buffers take {_gib(needed)} (± {_gib(spread)}) beyond the budget, "
+            f"{_gib(free)} of {gpu.name} are left beside it"
+        ),
+        needed_bytes=needed,
+        available_bytes=free,
+        certain=needed - free > spread + gpu.total_spread_bytes,
+        key="limits.gpu_memory_fraction",
+        fix=f"gpu_memory_fraction ≤ {possible:.2f}, or fewer capture sizes",
     )
 
 

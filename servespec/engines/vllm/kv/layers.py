@@ -57,7 +57,7 @@ class Request:
     def blocks(self, spec: LayerSpec) -> int:
         """Blocks of one layer that the request may hold at a time."""
         if spec.kind is KVKind.recurrent:
-            return spec.states_per_request
+            return spec.states_per_request or ceil_div(self.max_model_len, spec.block_size)
         if spec.kind is KVKind.cross:
             return ceil_div(self.encoder_tokens, spec.block_size)
         if spec.kind is KVKind.sliding and spec.window is not None:
@@ -100,7 +100,7 @@ def _spec(deployment: Deployment, kept: KVLayers, block_size: int, padded_page: 
         size = state_bytes(kept, tensor_parallel, dtype)
         return LayerSpec(
             kind=kept.kind,
-            block_size=block_size,
+            block_size=_state_block_size(deployment, block_size),
             page_bytes=max(size, padded_page or 0),
             states_per_request=_states_per_request(deployment),
         )
@@ -112,9 +112,22 @@ def _spec(deployment: Deployment, kept: KVLayers, block_size: int, padded_page: 
     )
 
 
+def _state_block_size(deployment: Deployment, block_size: int) -> int:
+    """mamba_block_size: the attention's with prefix caching, else a whole request."""
+    if deployment.settings.value("mamba_cache_mode") in ("all", "align"):
+        return block_size
+    return deployment.settings.integer("max_model_len")
+
+
 def _states_per_request(deployment: Deployment) -> int:
-    """MambaSpec.max_memory_usage_bytes: one state, two with prefix caching, one more a draft token."""
+    """MambaSpec.max_memory_usage_bytes: one state, two with prefix caching, one more a draft token.
+
+    0 where every block has a state of its own (mode ``all``).
+    """
     speculative = deployment.settings.value("speculative_config")
     drafts = speculative.get("num_speculative_tokens") if isinstance(speculative, Mapping) else 0
     extra = drafts if isinstance(drafts, int) else 0
-    return (2 if deployment.settings.value("mamba_cache_mode") == "align" else 1) + extra
+    mode = deployment.settings.value("mamba_cache_mode")
+    if mode == "all":
+        return 0
+    return (2 if mode == "align" else 1) + extra

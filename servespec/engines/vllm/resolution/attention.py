@@ -21,16 +21,35 @@ def settle(builder: Builder) -> None:
     _block_size(builder)
     builder.choose("num_gpu_blocks_override", None)
     builder.choose("disable_hybrid_kv_cache_manager", False)
-    recurrent = any(layers.kind is KVKind.recurrent for layers in inputs.model.kv)
-    # Hybrid models have no prefix caching unless asked for (ModelConfig.is_prefix_caching_supported);
-    # V0 had it off, V1 turned it on.
-    prefix_default = builder.is_version(">=0.8") and not recurrent
+    _prefix_caching(builder)
+
+
+def _prefix_caching(builder: Builder) -> None:
+    """On since V1 (0.8); for models with recurrent layers since 0.26, never for those without attention.
+
+    With it the states of recurrent layers are cached too (vllm/model_executor/models/config.py
+    MambaModelConfig): a state for every block (``all``) by Mamba layers until 0.27, else the last two (``align``).
+    """
+    inputs = builder.inputs
+    kinds = {kept.kind for kept in inputs.model.kv}
+    default = builder.is_version(">=0.8")
+    if KVKind.recurrent in kinds:
+        default = builder.is_version(">=0.26") and len(kinds) > 1
     builder.choose(
         "enable_prefix_caching",
-        prefix_default,
+        default,
         spec_value=inputs.spec.kv_cache.prefix_caching,
         spec_key="kv_cache.prefix_caching",
     )
+    if KVKind.recurrent not in kinds:
+        return
+    mode = "none"
+    if builder.value("enable_prefix_caching") is True:
+        is_mamba = any(kept.state_type in ("mamba1", "mamba2") for kept in inputs.model.kv)
+        mode = "all" if is_mamba and builder.is_version("<0.28") else "align"
+    builder.choose("mamba_cache_mode", mode, source="derived from enable_prefix_caching")
+    builder.choose("mamba_cache_dtype", "auto")
+    builder.choose("mamba_ssm_cache_dtype", "auto")
 
 
 def _space(builder: Builder) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from servespec.deployment import SettingValue
 from servespec.engines.vllm.policies import (
     ENGINE_V1,
@@ -18,6 +20,9 @@ def settle(builder: Builder) -> None:
     _speculative(builder)
     builder.choose("enforce_eager", False)
     builder.choose("compilation_config", None)
+    if isinstance(builder.value("compilation_config"), str):
+        parsed = builder.arguments.mapping("compilation_config")
+        builder.derive("compilation_config", plain_mapping(parsed), "the JSON given")
     builder.choose("cpu_offload_gb", 0)
     builder.choose("attention_backend", None)
     builder.put("engine", _engine(builder), f"derived from vllm {builder.inputs.version}")
@@ -38,10 +43,22 @@ def _speculative(builder: Builder) -> None:
         return
     given = builder.arguments.mapping("speculative_config")
     if given:
-        plain = {str(k): v for k, v in given.items() if isinstance(v, str | int | float | bool)}
-        builder.put("speculative_config", plain, "args", builder.arguments.key("speculative_config"))
+        builder.put(
+            "speculative_config", plain_mapping(given), "args", builder.arguments.key("speculative_config")
+        )
     else:
         builder.put("speculative_config", None, builder.default_source)
+
+
+def plain_mapping(given: Mapping[str, object]) -> Mapping[str, SettingValue]:
+    """The plain values of a JSON object, lists as tuples; deeper objects are left out."""
+    plain: dict[str, SettingValue] = {}
+    for key, value in given.items():
+        if isinstance(value, str | int | float | bool):
+            plain[key] = value
+        elif isinstance(value, list):
+            plain[key] = tuple(item for item in value if isinstance(item, str | int | float | bool))
+    return plain
 
 
 def _engine(builder: Builder) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from servespec.engines.vllm.resolution.builder import Builder
+from servespec.engines.vllm.resolution.execution import plain_mapping
 from servespec.models.facts import ModelFacts
 
 # ModelConfig accepts these words for a length that fits the memory (human_readable_int_or_auto).
@@ -112,6 +113,9 @@ def _multimodal(builder: Builder) -> None:
     if not builder.inputs.model.is_multimodal:
         return
     builder.choose("limit_mm_per_prompt", None)
+    if isinstance(builder.value("limit_mm_per_prompt"), str):
+        limits = plain_mapping(builder.arguments.mapping("limit_mm_per_prompt"))
+        builder.derive("limit_mm_per_prompt", limits, "the JSON given")
     if builder.is_version(">=0.14"):
         builder.choose("language_model_only", False)
     builder.choose("skip_mm_profiling", False)

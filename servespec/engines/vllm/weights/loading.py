@@ -6,6 +6,7 @@ on the exact rows: 16 MiB of Llama-3.1-8B are a block that the first rope table 
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from servespec.engines.vllm.weights.allocator import CachingAllocator
@@ -72,9 +73,22 @@ def allocate_model(
         allocator.allocate(CUBLAS_WORKSPACE_BYTES)
     if online:
         _quantize_while_loading(deployment, allocator, modules, dtype)
-    for size in adapter_sizes(deployment, modules):
+    for size in (*model_buffers(deployment), *adapter_sizes(deployment, modules)):
         allocator.allocate(size)
     return allocator.allocated_bytes
+
+
+def model_buffers(deployment: Deployment) -> Iterator[int]:
+    """Buffers of max_num_batched_tokens that a model makes beside its parameters.
+
+    Gemma 3n and 4 with towers keep the per-layer embeddings of a whole batch
+    (models/gemma4_mm.py per_layer_embeddings; fluffy-4, idx-l4-gemma4e2b).
+    """
+    width = deployment.model.extra.get("hidden_size_per_layer_input", 0)
+    if width and deployment.model.is_multimodal:
+        tokens = deployment.settings.integer("max_num_batched_tokens")
+        dtype = str(deployment.settings.value("dtype"))
+        yield tokens * deployment.model.layers * int(width) * element_bytes(dtype)
 
 
 def takes_workspace(deployment: Deployment, modules: tuple[Module, ...]) -> bool:
