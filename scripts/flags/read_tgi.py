@@ -14,6 +14,7 @@ _ENUM = re.compile(
     r"#\[derive\([^)]*ValueEnum[^)]*\)\]\s*(?:#\[[^\]]*\]\s*)*(?:pub )?enum (\w+) \{(.*?)\n\}", re.DOTALL
 )
 _VARIANT = re.compile(r"(?:#\[clap\(name = \"([^\"]+)\"\)\]\s*)?(?:#\[[^\]]*\]\s*)*\b([A-Z]\w*),")
+_LEGACY = re.compile(r"/// Legacy version of \[`Args::(\w+)`\][^\n]*\s*#\[clap[^\]]*\]\s*(\w+):")
 _INTEGERS = {"usize", "u16", "u32", "u64", "i32", "i64"}
 _INTEGER_LIMITS = {"u16": 2**16 - 1, "u32": 2**32 - 1}
 
@@ -25,6 +26,7 @@ def _kebab(variant: str) -> str:
 
 def read(source: str) -> list[Row]:
     """The rows of `launcher/src/main.rs`, in the struct's order, shaped like those of `serialise.rows`."""
+    legacy = dict(_LEGACY.findall(source))
     plain = re.sub(r"^\s*//.*$", "", source, flags=re.MULTILINE)
     enums = {
         name: [given or _kebab(variant) for given, variant in _VARIANT.findall(body)]
@@ -35,7 +37,12 @@ def read(source: str) -> list[Row]:
         raise LookupError("no `struct Args` in the launcher's source")
     shorts: set[str] = set()
     fields = _FIELD.finditer(struct.group(1))
-    return [_row(field["name"], field["options"], field["type"], enums, shorts) for field in fields]
+    rows = [_row(field["name"], field["options"], field["type"], enums, shorts) for field in fields]
+    for row in rows:
+        if row["dest"] in legacy.values():
+            new = next(new for new, old in legacy.items() if old == row["dest"])
+            row["deprecated"] = "--" + new.replace("_", "-")
+    return rows
 
 
 def _row(name: str, options: str, rust_type: str, enums: dict[str, list[str]], shorts: set[str]) -> Row:

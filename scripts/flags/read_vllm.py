@@ -18,6 +18,7 @@ import logging
 import os
 import re
 import sys
+import types
 import typing
 from pathlib import Path
 from typing import Any
@@ -128,8 +129,12 @@ def describe_field(row: Row, cls_name: str, field_name: str) -> None:
 
 
 def _hints(hint: Any) -> list[Any]:
-    arguments = typing.get_args(hint)
-    return [hint, *(part for argument in arguments for part in _hints(argument))]
+    """The types that a value itself may have; not those of what is in it."""
+    if typing.get_origin(hint) is typing.Annotated:
+        return _hints(typing.get_args(hint)[0])
+    if typing.get_origin(hint) in (typing.Union, types.UnionType):
+        return [part for argument in typing.get_args(hint) for part in _hints(argument)]
+    return [hint]
 
 
 def registered(manager_name: str, *modules: str) -> list[str] | None:

@@ -18,7 +18,7 @@ KINDS = {
     "str": "str",
     "int": "int",
     "float": "float",
-    "bool": "boolish",
+    "bool": "str",  # bool("False") is true: any word is taken
     "loads": "json",
     "json_list_type": "json",
     "parse_dataclass": "json",
@@ -151,13 +151,19 @@ def deprecation(action: argparse.Action, known: set[argparse.Action]) -> str | N
     if not is_deprecated:
         return None
     if named and (match := _FLAG.search(named)):
-        return match.group(1)
+        return _first_of_alternatives(named, match)
     own = set(action.option_strings)
     for pattern in (_REPLACEMENT, _FLAG):
         for match in pattern.finditer(text.replace("_", "-") if "--" in text else ""):
             if match.group(1) not in own:
-                return match.group(1)
+                return _first_of_alternatives(match.string, match)
     return ""
+
+
+def _first_of_alternatives(text: str, match: re.Match[str]) -> str:
+    """The flag that a match names: of `--backend-{decode,prefill}` the first."""
+    rest = re.match(r"\{(\w+)", text[match.end(1) :])
+    return match.group(1) + (rest.group(1) if rest else "")
 
 
 def rows(parser: argparse.ArgumentParser) -> list[Row]:
@@ -187,6 +193,8 @@ def rows(parser: argparse.ArgumentParser) -> list[Row]:
                 kind, optional = "boolish", False
             else:
                 kind, optional = kind_of(action.type)  # type: ignore[arg-type]
+                if kind == "json" and _outcome(action.type, "image=4,video=1") == {"image": 4, "video": 1}:
+                    kind = "json_or_kvs"
         default, literal = plain(action.default if action.default is not argparse.SUPPRESS else None)
         metavar = action.metavar if isinstance(action.metavar, list | tuple) else None
         const, _ = plain(getattr(action, "const_value", action.const))

@@ -362,7 +362,7 @@ def _words(catalogue: FlagCatalogue, flag: Flag, value: object) -> list[str]:
     if flag.action == "append":
         parts = [flag.delimiter.join(parts)] if flag.delimiter else parts
         return [word for part in parts for word in _pair(spelling, part)]
-    if _is_list(flag):
+    if _is_list(flag) and len(parts) != 1:
         return [spelling, *parts]
     return _pair(spelling, parts[0])
 

@@ -31,7 +31,7 @@ class Flag:
     give it, ``negations`` those that switch it off. ``action``: ``store`` (takes a value), ``switch`` (has negations),
     ``store_true``, ``store_false``, ``store_const``, ``append``, ``boolish`` (an optional true or false),
     ``refused`` (retired: the engine stops). ``kind``: bool, int, float, str, json, json_or_str, size (``25.6k``),
-    size_or_auto, kvs (``image=4,video=1``), boolish, port. ``choices`` are all that is accepted, ``values`` known ones
+    size_or_auto, kvs (``image=4,video=1``), json_or_kvs, boolish, port. ``choices`` are all that is accepted, ``values`` known ones
     where others may be given too. ``default`` is a literal unless ``default_computed``. ``deprecated`` is None, or the
     flag to use instead (empty when the engine names none). ``bounds`` has ge, gt, le, lt. ``keys`` are the keys of a
     JSON value, all of them when ``closed``. ``env`` is the variable that means the same (TGI).

@@ -81,7 +81,9 @@ def _converted(flag: Flag, word: str) -> Any:
     except ValueError:
         expected = {"float": "a number", "size": "a whole number, as 8192 or 8k"}.get(kind, "a whole number")
         raise BadValue("bad-value", f"{word!r} is not {expected}") from None
-    if kind == "json" or (kind == "json_or_str" and re.fullmatch(r"(?s)\s*{.*}\s*", word)):
+    if kind == "json_or_kvs" and not re.fullmatch(r"(?s){.*}", word):
+        return _key_counts(word)
+    if kind in ("json", "json_or_kvs") or (kind == "json_or_str" and re.fullmatch(r"(?s)\s*{.*}\s*", word)):
         return _json(flag, word)
     if kind == "kvs":
         return _key_counts(word)
@@ -239,7 +241,7 @@ def _check_value(flag: Flag, value: object) -> None:
             return
         expected = {"int": "a whole number", "float": "a number", "json": "JSON"}.get(flag.kind, "a word")
         raise BadValue("bad-value", f"{str(value).lower()} is given, {expected} is expected")
-    if isinstance(value, Mapping) and flag.kind not in ("json", "json_or_str", "kvs"):
+    if isinstance(value, Mapping) and flag.kind not in ("json", "json_or_str", "json_or_kvs", "kvs"):
         raise BadValue("bad-value", "a mapping is given, a single value is expected")
     convert(flag, word_of(flag, value))
 

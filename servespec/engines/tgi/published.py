@@ -1,0 +1,14 @@
+"""How TGI appears in what people publish."""
+
+from __future__ import annotations
+
+import re
+
+from servespec.engines.published import Published
+
+PUBLISHED = Published(
+    image=re.compile(r"text-generation-inference|(?:^|[^a-z])tgi(?:[^a-z]|$)"),
+    version=re.compile(r"(?<![\d.])([0-3]\.\d+(?:\.\d+)?)(?!\d)"),
+    programs=(("text-generation-launcher",),),
+    image_environment={"PORT": "80"},  # Dockerfile, ENV PORT
+)

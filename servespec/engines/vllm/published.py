@@ -1,0 +1,20 @@
+"""How vLLM appears in what people publish."""
+
+from __future__ import annotations
+
+import re
+
+from servespec.engines.published import Published
+
+PUBLISHED = Published(
+    image=re.compile(r"vllm"),
+    # Its versions still begin with 0; what does not is the number of something else (an NGC release, CUDA, ROCm).
+    version=re.compile(r"(?<![\d.])(0\.\d+\.\d+(?:\.\d+)?(?:\.?post\d+)?(?:rc\d+|\.dev\d+)?)(?!\d)"),
+    programs=(("vllm", "serve"),),
+    modules=(
+        "vllm.entrypoints.openai.api_server", "vllm.entrypoints.api_server", "vllm.entrypoints.cli.main",
+        "vllm.scripts",
+    ),
+    scripts=("vllm/entrypoints/openai/api_server.py",),
+    settings=("vllmConfig",),
+)  # fmt: skip

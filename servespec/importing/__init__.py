@@ -1,0 +1,86 @@
+"""Published launch configurations into specs: `import_source` takes a text of any kind, `to_yaml` writes a spec."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from servespec.errors import SourceError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from servespec.importing.assemble import ImportedSpec
+    from servespec.importing.servers import Server
+
+__all__ = ["ImportedSpecs", "import_source", "to_yaml"]
+
+
+@dataclass(frozen=True, slots=True)
+class ImportedSpecs:
+    """The specs of all servers in one source, in its order; at least one."""
+
+    specs: tuple[ImportedSpec, ...]
+
+
+def import_source(text: str, path: str | None = None, engine_version: str | None = None) -> ImportedSpecs:
+    """Read commands, scripts, compose files, manifests, Helm values, units, Dockerfiles and engine configurations.
+
+    ``path`` helps to tell the kind; ``engine_version`` is taken where it is given, whatever the source says.
+    Raises SourceError when no server of an engine is found.
+    """
+    from servespec.importing.assemble import assemble
+
+    servers = list(_servers(text, path or ""))
+    if not servers:
+        raise SourceError(
+            f"no server of a known engine is found in {path or 'the text'}: a command such as `vllm serve MODEL`, "
+            "an image of the engine with its arguments, or a file of its flags is expected"
+        )
+    return ImportedSpecs(tuple(assemble(server, engine_version) for server in servers))
+
+
+def _servers(text: str, path: str) -> Iterator[Server]:
+    from servespec.importing.files import in_dockerfile, in_unit, is_dockerfile, is_unit
+    from servespec.importing.servers import in_text
+
+    if is_dockerfile(text):
+        yield from in_dockerfile(text)
+        return
+    if is_unit(text):
+        yield from in_unit(text)
+        return
+    documents = None if path.endswith((".sh", ".bash")) or text.startswith("#!") else _documents(text)
+    if documents is not None:
+        from servespec.importing.manifests import in_document
+        from servespec.importing.options import in_options
+
+        found = [server for document in documents for server in in_document(document)]
+        yield from found or [server for document in documents for server in in_options(document)]
+        if found:
+            return
+    else:
+        yield from in_text(text)
+
+
+def _documents(text: str) -> list[Any] | None:
+    """The documents of a YAML text that holds mappings or lists; None where it is no such text."""
+    from ruamel.yaml import YAML
+    from ruamel.yaml.error import YAMLError
+
+    yaml = YAML(typ="safe", pure=True)
+    yaml.allow_duplicate_keys = True
+    try:
+        documents = [document for document in yaml.load_all(text) if document is not None]
+    except (YAMLError, ValueError):
+        return None
+    if not documents or not all(isinstance(document, dict | list) for document in documents):
+        return None
+    return documents
+
+
+def to_yaml(spec: ImportedSpec, source: str) -> str:
+    """The spec as YAML; comments say what was assumed or could not be carried, and where it comes from."""
+    from servespec.importing.write import to_yaml as write
+
+    return write(spec, source)

@@ -1,0 +1,156 @@
+"""From a server that was found to a spec: version, lifted flags, and what had to be assumed or left out."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from servespec.engines import get_engine
+from servespec.engines.flag_argv import ParsedArgv
+from servespec.engines.flag_catalogue import known_versions, load
+from servespec.engines.lifting import UNKNOWN_MODEL, has_reference
+from servespec.errors import UnknownGPUError
+from servespec.importing.servers import Server
+
+ASSUMED_GPU = "H100-80GB"
+_ORDER = (
+    "model", "hardware", "limits", "parallel", "kv_cache", "speculative", "server", "env", "targets",
+)  # fmt: skip
+_IMAGE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:/@+-]*")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ImportedSpec:
+    """One spec: its data, what is to be said about it as a whole, and about single keys (by dotted path)."""
+
+    data: Mapping[str, Any]
+    engine: str
+    version: str
+    notes: tuple[str, ...] = ()
+    comments: Mapping[str, str]
+    line: int = 1
+
+
+def assemble(server: Server, engine_version: str | None) -> ImportedSpec:
+    """The spec of one server. ``engine_version`` goes before what the source says."""
+    notes = list(server.notes)
+    comments: dict[str, str] = {}
+    asked = engine_version or server.version
+    version = asked or _fitting_version(server)
+    if asked is None:
+        comments[f"targets.{server.engine}.version"] = "assumed: the newest that takes these flags"
+    parsed = load(server.engine, version).parse(server.argv)
+    lifted: dict[str, Any] = dict(get_engine(server.engine).lift(server.argv, server.environment, version))
+    notes += _left_out(server, parsed)
+    data: dict[str, Any] = {"servespec": "v1"}
+    lifted["model"] = dict(lifted["model"])
+    if lifted["model"]["id"] == UNKNOWN_MODEL and server.model:
+        lifted["model"]["id"] = server.model
+    if lifted["model"]["id"] == UNKNOWN_MODEL:
+        comments["model.id"] = "the source does not say which model"
+    elif has_reference(lifted["model"]["id"]):
+        comments["model.id"] = "set it: only the environment of the source knows the model"
+    data["name"] = _name(server, lifted)
+    hardware = dict(lifted.get("hardware", {}))
+    lifted["hardware"] = _hardware(server, hardware, comments)
+    target = dict(lifted["targets"][server.engine])
+    if server.image and _IMAGE.fullmatch(server.image) and not has_reference(server.image):
+        target = {"version": target["version"], "image": server.image, **target}
+    lifted["targets"] = {server.engine: target}
+    data |= {key: lifted[key] for key in _ORDER if lifted.get(key)}
+    return ImportedSpec(
+        data=data,
+        engine=server.engine,
+        version=version,
+        notes=tuple(dict.fromkeys(notes)),
+        comments=comments,
+        line=server.line,
+    )
+
+
+def _fitting_version(server: Server) -> str:
+    """The newest release whose parser takes the flags; where none does, the newest of those with least to refuse."""
+    best, fewest = "", -1
+    for version in reversed(known_versions(server.engine)):
+        parsed = load(server.engine, version).parse(server.argv)
+        errors = sum(not _is_of_reference(server, problem.index) for problem in parsed.errors)
+        if errors == 0:
+            return version
+        if fewest < 0 or errors < fewest:
+            best, fewest = version, errors
+    return best
+
+
+def _is_of_reference(server: Server, index: int) -> bool:
+    """Whether a problem comes of a variable whose value the source does not give."""
+    words = server.argv[index : index + 2]
+    return index < 0 or any(
+        has_reference(word) or re.search(r"[<{][\w -]+[>}]|^\.\.\.$", word) for word in words
+    )
+
+
+def _left_out(server: Server, parsed: ParsedArgv) -> list[str]:
+    """What could not be carried: words whose value only the source's own environment knows."""
+    notes = []
+    for name, value in parsed.values.items():
+        if has_reference(value) and name not in ("model", "model_tag", "model_path", "model_id"):
+            place = parsed.places[name]
+            word = server.argv[place]
+            shown = (
+                word if "=" in word or place + 1 >= len(server.argv) else f"{word} {server.argv[place + 1]}"
+            )
+            notes.append(f"left out, its value is not in the source: {shown}")
+    for problem in parsed.problems:
+        if problem.code != "extra-argument" or not 0 <= problem.index < len(server.argv):
+            continue
+        word = server.argv[problem.index]
+        notes.append(f"left out: {word}" + ("" if has_reference(word) else ", which belongs to no flag"))
+    return notes
+
+
+def _name(server: Server, lifted: Mapping[str, Any]) -> str:
+    served = lifted.get("server", {}).get("served_model_name")
+    for candidate in (served, lifted["model"]["id"], server.name):
+        if isinstance(candidate, str) and not has_reference(candidate) and candidate != UNKNOWN_MODEL:
+            word = (
+                re.sub(r"[^A-Za-z0-9._-]+", "-", candidate.rstrip("/").rpartition("/")[2])
+                .strip("-._")
+                .lower()
+            )
+            if word:
+                return word[:100]
+    return f"{server.engine}-server"
+
+
+def _hardware(server: Server, hardware: dict[str, Any], comments: dict[str, str]) -> dict[str, Any]:
+    found: dict[str, Any] = {"gpu": _gpu(server)}
+    if found["gpu"] is None:
+        found["gpu"] = ASSUMED_GPU
+        comments["hardware.gpu"] = "assumed: the source does not say which GPU"
+    ranks, nodes = hardware.get("count", 1), hardware.get("nodes", 1)
+    is_spread = nodes == 1 and any(word.startswith("--nnodes") for word in server.argv)
+    if is_spread and server.gpus and ranks > server.gpus and ranks % server.gpus == 0:
+        ranks, nodes = server.gpus, ranks // server.gpus
+        comments["hardware.nodes"] = "worked out: the source does not say how many nodes"
+    found["count"] = max(ranks, server.gpus or 1)
+    if nodes > 1:
+        found["nodes"] = nodes
+    return found
+
+
+def _gpu(server: Server) -> str | None:
+    """The catalogue's name of the GPU that the source names in its own words (``nvidia-gpu-l4``, ``H200``)."""
+    if server.gpu is None:
+        return None
+    from servespec.hardware import find
+
+    words = re.split(r"[-_/ ]+", server.gpu)
+    for start in range(len(words)):
+        for end in range(len(words), start, -1):
+            try:
+                return find("-".join(words[start:end])).name
+            except UnknownGPUError:
+                continue
+    return None

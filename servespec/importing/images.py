@@ -1,0 +1,38 @@
+"""Which engine and version an image is, by its name."""
+
+from __future__ import annotations
+
+import re
+
+from servespec.engines.published import published
+
+
+def engine_of(reference: str) -> str | None:
+    """The engine that an image's name speaks of, its last part first; None when it speaks of none."""
+    path = reference.partition("@")[0].lower()
+    for candidate in (path.rpartition("/")[2], path):
+        found = [engine for engine, how in published().items() if how.image.search(candidate)]
+        if found:
+            return found[0]
+    return None
+
+
+def version_of(engine: str, reference: str) -> str | None:
+    """The engine's version in an image's tag; None for ``latest``, a nightly build or another numbering.
+
+    A tag of an image that is not named after the engine numbers what is built around it.
+    """
+    how = published()[engine]
+    repository, _, tag = reference.partition("@")[0].rpartition("/")[2].partition(":")
+    if "nightly" in tag or not how.image.search(repository.lower()):
+        return None
+    match = how.version.search(tag.partition(engine)[2] if engine in tag else tag)
+    return match[1] if match is not None else None
+
+
+def pinned_version(engine: str, text: str) -> str | None:
+    """The version that an installation in the text pins: ``pip install vllm==0.8.5``."""
+    match = re.search(
+        rf"\b{engine}(?:\[[\w,-]+\])?\s*==\s*v?(\d+\.\d+(?:\.\d+)*(?:\.?post\d+)?(?:\+\w+)?)", text
+    )
+    return match[1] if match is not None else None

@@ -1,0 +1,192 @@
+"""A server of one of the engines, recognised in the words of a command."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import lru_cache
+from pathlib import PurePosixPath
+
+from servespec.engines import engine_names
+from servespec.engines.flag_catalogue import load, newest
+from servespec.engines.published import published
+from servespec.importing.images import engine_of, version_of
+from servespec.importing.shell import Command, commands
+
+_SPACE = r"[\s\\\"']+"
+
+
+@lru_cache(maxsize=1)
+def mention() -> re.Pattern[str]:
+    """What a text has that may start a server."""
+    words = [r"(?:docker|podman|nerdctl)[^\n]{0,40}\srun\b"]
+    for how in published().values():
+        words += [_SPACE.join(map(re.escape, program)) + r"(?![\w-])" for program in how.programs]
+        words += [re.escape(name) for name in (*how.modules, *how.scripts)]
+    return re.compile("|".join(words))
+
+
+_RUNNERS = frozenset({"docker", "podman", "nerdctl"})
+_BARE_OPTIONS = frozenset(
+    {"--detach", "--interactive", "--tty", "--rm", "--init", "--privileged", "--read-only", "--publish-all",
+     "--no-healthcheck", "--replace", "--oom-kill-disable", "--sig-proxy", "--tls-verify", "--no-hosts", "--quiet",
+     "--env-host"}
+)  # fmt: skip
+"""Options of ``docker run`` that take no value."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Server:
+    """One server: engine, flags, environment, and what the source says about where it runs.
+
+    ``line`` counts from 1. ``gpus`` is the number of GPUs that its manifest asks for; ``gpu`` a name in the words
+    of the source; ``model`` one that is not in the flags. ``notes`` are what a reader should know.
+    """
+
+    engine: str
+    argv: tuple[str, ...]
+    environment: Mapping[str, str] = field(default_factory=dict)
+    image: str | None = None
+    version: str | None = None
+    line: int = 1
+    name: str | None = None
+    model: str | None = None
+    gpu: str | None = None
+    gpus: int | None = None
+    notes: tuple[str, ...] = ()
+
+
+def in_text(text: str, variables: Mapping[str, str] | None = None) -> Iterator[Server]:
+    """The servers that a script starts, in order."""
+    open_server: Server | None = None
+    for command in commands(text, variables):
+        if open_server is not None and command.words[0].startswith("--"):
+            note = f"line {command.line} begins with a flag: it is read as part of the command before it"
+            open_server = replace(
+                open_server, argv=(*open_server.argv, *command.words), notes=(*open_server.notes, note)
+            )
+            continue
+        if open_server is not None:
+            yield open_server
+        open_server = None
+        found = list(in_command(command))
+        yield from found[:-1]
+        open_server = found[-1] if found else None
+    if open_server is not None:
+        yield open_server
+
+
+def in_command(command: Command) -> Iterator[Server]:
+    """The servers that one command starts: itself, in a container, or in a shell of its own."""
+    words = command.words
+    for at, word in enumerate(words):
+        following = words[at + 1] if at + 1 < len(words) else ""
+        name = PurePosixPath(word).name
+        if name in ("bash", "sh", "zsh") and re.fullmatch(r"-\w*c", following) and at + 2 < len(words):
+            script = next((text for text in words[at + 2 :] if text != "--"), "")
+            for server in in_text(script, command.environment):
+                yield replace(server, line=command.line)
+            return
+        if name in _RUNNERS and "run" in words[at + 1 : at + 3]:
+            yield from _in_container(replace(command, words=words[words.index("run", at) + 1 :]))
+            return
+        started = _started(words, at)
+        if started is not None:
+            engine, argv = started
+            version = None
+            yield Server(
+                engine=engine,
+                argv=argv,
+                environment=dict(command.environment),
+                line=command.line,
+                version=version,
+            )
+            return
+
+
+def _started(words: Sequence[str], at: int) -> tuple[str, tuple[str, ...]] | None:
+    """Engine and flags where the word at this place starts a server."""
+    word = words[at]
+    name = PurePosixPath(word).name
+    for engine, how in published().items():
+        for program in how.programs:
+            if (name, *words[at + 1 : at + len(program)]) == program:
+                return engine, tuple(words[at + len(program) :])
+        if word == "-m" and words[at + 1 : at + 2] and words[at + 1] in how.modules:
+            rest = tuple(words[at + 2 :])
+            return engine, rest[1:] if rest[:1] == ("serve",) else rest
+        if any(word.endswith(script) for script in how.scripts):
+            return engine, tuple(words[at + 1 :])
+    return None
+
+
+def _in_container(command: Command) -> Iterator[Server]:
+    """``docker run OPTIONS IMAGE ARGUMENTS``: the words behind ``run``."""
+    environment: dict[str, str] = {}
+    gpus: int | None = None
+    entrypoint: tuple[str, ...] = ()
+    words = list(command.words)
+    while words and words[0].startswith("-"):
+        option = words.pop(0)
+        name, separator, value = option.partition("=")
+        if not option.startswith("--"):
+            name, value = option[:2], option[2:].removeprefix("=")
+            separator = value if name in ("-e", "-v", "-p", "-w", "-u", "-h", "-l", "-m") else ""
+            if set(option[1:]) <= set("ditP"):
+                continue
+        elif option in _BARE_OPTIONS:
+            continue
+        if not separator:
+            value = words.pop(0) if words else ""
+        if name in ("-e", "--env"):
+            variable, has_value, given = value.partition("=")
+            environment[variable] = given if has_value else f"${{{variable}}}"
+        elif name == "--gpus" and value.isdigit():
+            gpus = int(value)
+        elif name == "--gpus" and "device=" in value:
+            gpus = value.count(",") + 1
+        elif name == "--entrypoint":
+            entrypoint = tuple(shlex.split(value))
+    if words:
+        yield from of_container(
+            words[0], (*entrypoint, *words[1:]), environment, line=command.line, gpus=gpus
+        )
+
+
+def of_container(
+    image: str,
+    words: Sequence[str],
+    environment: Mapping[str, str],
+    *,
+    line: int = 1,
+    gpus: int | None = None,
+) -> Iterator[Server]:
+    """The server that a container of an image runs with these words: what they start, else the image's own."""
+    engine = engine_of(image)
+    inner = [
+        replace(server, line=line) for server in in_command(Command(tuple(words), dict(environment), line))
+    ]
+    engine = engine or engine_of_flags(words)
+    if not inner and engine is not None:
+        argv, notes = tuple(words), tuple[str, ...]()
+        if argv[:1] == ("serve",):
+            argv = argv[1:]
+            notes = ("the image starts the server itself: the word 'serve' before the model is left out",)
+        inner = [Server(engine=engine, argv=argv, environment=dict(environment), line=line, notes=notes)]
+    for server in inner:
+        version = server.version or version_of(server.engine, image)
+        merged = {**published()[server.engine].image_environment, **environment, **server.environment}
+        yield replace(server, image=image, version=version, environment=merged, gpus=gpus)
+
+
+def engine_of_flags(words: Sequence[str]) -> str | None:
+    """The engine whose newest version knows most of the flags, and at least half; None when none does."""
+    flags = [word.partition("=")[0] for word in words if word.startswith("--")]
+    known = {
+        engine: sum(load(engine, newest(engine)).get(flag) is not None for flag in flags)
+        for engine in engine_names()
+    }
+    best = max(known, key=lambda engine: known[engine])
+    return best if flags and known[best] * 2 >= len(flags) else None
