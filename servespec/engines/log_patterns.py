@@ -66,6 +66,7 @@ class PatternReader:
         self._version = version
         self._phase = ""
         self._by_rank: dict[str, dict[str, Any]] = {}
+        self._precision: dict[str, float] = {}
         self._refusal: tuple[str, str] | None = None
         self._last_exception: str | None = None
         self._previous = ""
@@ -91,6 +92,7 @@ class PatternReader:
             ready=ready,
             refusal=refusal,
             refusal_kind=kind,
+            precision=MappingProxyType(dict(self._precision)),
             **({"version": self._version} | self._figures()),
         )
 
@@ -104,10 +106,13 @@ class PatternReader:
             for name, printed in found.groupdict().items():
                 if printed is None:
                     continue
-                value = _convert(name, printed)
-                if name in self._patterns.summed:
-                    value += values.get(name, 0)
+                value, precision = _convert(name, printed)
+                if name in self._patterns.summed and name in values:
+                    value += values[name]
+                    precision += self._precision[name]
                 values[name] = value
+                if precision:
+                    self._precision[name] = precision
 
     def _figures(self) -> dict[str, Any]:
         """One value a field: of the worker with the least KV cache, else the largest of all workers."""
@@ -147,14 +152,16 @@ class PatternReader:
         return None
 
 
-def _convert(name: str, printed: str) -> Any:
+def _convert(name: str, printed: str) -> tuple[Any, float]:
+    """The value, and half a unit of its last printed digit; 0 for what is printed in full."""
     if name == "version":
-        return printed
+        return printed, 0.0
+    decimals = len(printed.partition(".")[2])
     if name.endswith("_bytes"):
-        return round(float(printed) * GIB)
+        return round(float(printed) * GIB), 0.5 * 10.0**-decimals * GIB
     if name == "max_concurrency":
-        return float(printed)
-    return int(printed.replace(",", ""))
+        return float(printed), 0.5 * 10.0**-decimals
+    return int(printed.replace(",", "")), 0.0
 
 
 def _without_noise(message: str) -> str:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Protocol
 
 
@@ -28,6 +30,8 @@ class Observed:
     ready: bool = False
     refusal: str | None = None
     refusal_kind: str | None = None
+    precision: Mapping[str, float] = field(default_factory=lambda: MappingProxyType({}))
+    """Half a unit of the last digit printed, by field and in its unit; a field that is not in it is exact."""
 
 
 class LogReader(Protocol):

@@ -6,13 +6,14 @@ from dataclasses import dataclass, fields, replace
 from enum import StrEnum
 
 from servespec.engines.observed import Observed
-from servespec.memory.budget import MemoryBudget
+from servespec.memory.budget import MemoryBudget, Term
 
 
 class Agreement(StrEnum):
     """How far prediction and observation agree."""
 
     exact = "exact"
+    """Equal to the last digit that the engine prints."""
     within = "within uncertainty"
     off = "off"
     unstated = "no bound stated"
@@ -39,9 +40,12 @@ def merge(log: Observed, server: Observed) -> Observed:
     said = {
         item.name: getattr(server, item.name)
         for item in fields(server)
-        if item.name not in ("engine", "ready") and getattr(server, item.name) is not None
+        if item.name not in ("engine", "ready", "precision") and getattr(server, item.name) is not None
     }
-    return replace(log, **said)
+    rounded = {name: half for name, half in log.precision.items() if name not in said} | dict(
+        server.precision
+    )
+    return replace(log, **said, precision=rounded)
 
 
 def reconcile(budget: MemoryBudget, observed: Observed, max_model_len: int | None) -> tuple[Comparison, ...]:
@@ -56,41 +60,16 @@ def reconcile(budget: MemoryBudget, observed: Observed, max_model_len: int | Non
     token_bound = kv / per_token if per_token else 0.0
     block_bound = token_bound / budget.block_size if budget.block_size else 0.0
     request_bound = token_bound / max_model_len if max_model_len else 0.0
-    graphs = observed.cuda_graph_estimate_bytes
-    figures: tuple[tuple[str, str, float | None, float | None, float | None], ...] = (
-        (
-            "weights",
-            "bytes",
-            budget.weights.size_bytes,
-            observed.weights_bytes,
-            _bound(budget.weights.uncertainty_bytes),
-        ),
-        (
-            "activation",
-            "bytes",
-            budget.activation.size_bytes,
-            observed.activation_bytes,
-            _bound(budget.activation.uncertainty_bytes),
-        ),
-        (
-            "non-torch",
-            "bytes",
-            budget.non_torch.size_bytes,
-            observed.non_torch_bytes,
-            _bound(budget.non_torch.uncertainty_bytes),
-        ),
-        (
-            "graph estimate",
-            "bytes",
-            budget.cuda_graph.size_bytes,
-            graphs,
-            _bound(budget.cuda_graph.uncertainty_bytes),
-        ),
-        ("KV cache", "bytes", budget.kv_cache_bytes, observed.kv_cache_bytes, kv),
-        ("KV tokens", "tokens", budget.kv_tokens, observed.kv_tokens, token_bound),
-        ("KV blocks", "blocks", budget.num_blocks or None, observed.num_blocks, block_bound),
-        ("concurrency", "requests", budget.max_concurrency, observed.max_concurrency, request_bound),
-        ("max_model_len", "tokens", max_model_len, observed.max_model_len, 0.0),
+    figures: tuple[tuple[str, str, str, float | None, float | None], ...] = (
+        ("weights", "bytes", "weights_bytes", *_term(budget.weights)),
+        ("activation", "bytes", "activation_bytes", *_term(budget.activation)),
+        ("non-torch", "bytes", "non_torch_bytes", *_term(budget.non_torch)),
+        ("graph estimate", "bytes", "cuda_graph_estimate_bytes", *_term(budget.cuda_graph)),
+        ("KV cache", "bytes", "kv_cache_bytes", budget.kv_cache_bytes, kv),
+        ("KV tokens", "tokens", "kv_tokens", budget.kv_tokens, token_bound),
+        ("KV blocks", "blocks", "num_blocks", budget.num_blocks or None, block_bound),
+        ("concurrency", "requests", "max_concurrency", budget.max_concurrency, request_bound),
+        ("max_model_len", "tokens", "max_model_len", max_model_len, 0.0),
     )
     return tuple(
         Comparison(
@@ -98,20 +77,21 @@ def reconcile(budget: MemoryBudget, observed: Observed, max_model_len: int | Non
             unit=unit,
             predicted=predicted,
             observed=seen,
-            agreement=_agreement(predicted, seen, bound),
+            agreement=_agreement(abs(seen - predicted), observed.precision.get(field, 0.0), bound),
         )
-        for name, unit, predicted, seen, bound in figures
-        if predicted is not None and seen is not None
+        for name, unit, field, predicted, bound in figures
+        if predicted is not None and (seen := getattr(observed, field)) is not None
     )
 
 
-def _bound(uncertainty_bytes: int) -> float | None:
-    return float(uncertainty_bytes) if uncertainty_bytes else None
+def _term(term: Term) -> tuple[float, float | None]:
+    """A term's bytes and the bound on its error; None where the budget states none."""
+    return term.size_bytes, float(term.uncertainty_bytes) or None
 
 
-def _agreement(predicted: float, observed: float, bound: float | None) -> Agreement:
-    if predicted == observed:
+def _agreement(difference: float, rounding: float, bound: float | None) -> Agreement:
+    if difference <= rounding:
         return Agreement.exact
     if bound is None:
         return Agreement.unstated
-    return Agreement.within if abs(observed - predicted) <= bound else Agreement.off
+    return Agreement.within if difference <= bound + rounding else Agreement.off

@@ -3,30 +3,31 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import partial
 
 from servespec.deployment import Deployment
 from servespec.engines.observed import Observed
+from servespec.engines.sglang.lower import lower
 from servespec.smoke.client import client, expect_status, json_of
 from servespec.smoke.probe import Evidence, Probe, Server
 from servespec.smoke.probes import ANSWER_TOKENS, QUESTION, metrics, over_long, passed, skipped
 
 METRICS = ("sglang:num_running_reqs", "sglang:num_queue_reqs", "sglang:token_usage")
 _GIB = 1 << 30
+_HALF_OF_LAST_DIGIT_BYTES = 0.0005 * _GIB
 
 
 def probes(deployment: Deployment) -> Sequence[Probe]:
     """The native /generate, the refusal of an over-long request (400), and metrics where they are enabled."""
     refusal = (over_long(400),) if deployment.spec.smoke.over_long_is_refused else ()
     watched = metrics(METRICS)
-    if not deployment.settings.flag("enable_metrics"):
-        watched = Probe(name=watched.name, description=watched.description, run=partial(_without_metrics))
+    if "--enable-metrics" not in lower(deployment).flags:
+        watched = Probe(name=watched.name, description=watched.description, run=_without_metrics)
     native = Probe(name="generate", description="POST /generate gives text", run=_generate)
     return (native, *refusal, watched)
 
 
 def _without_metrics(server: Server) -> Evidence:
-    return skipped("enable_metrics is off, and without it SGLang has no /metrics")
+    return skipped("--enable-metrics is not given, and without it SGLang has no /metrics")
 
 
 def _generate(server: Server) -> Evidence:
@@ -42,8 +43,7 @@ def _generate(server: Server) -> Evidence:
 def observe_server(server: Server) -> Observed:
     """What /server_info says of each scheduler; the one with the fewest tokens counts.
 
-    ``memory_usage`` is in GiB: ``kvcache`` with three decimals, ``token_capacity`` exact. The bytes of the
-    pool are the capacity times the bytes per token only within that rounding. Raises ProbeFailed.
+    ``memory_usage`` is in GiB: ``kvcache`` with three decimals, ``token_capacity`` exact. Raises ProbeFailed.
     """
     with client(server) as http:
         response = http.get("/server_info")
@@ -69,4 +69,5 @@ def _of_one_scheduler(state: dict[str, object]) -> Observed:
         kv_tokens=tokens if isinstance(tokens, int) else None,
         kv_cache_bytes=round(pool * _GIB) if isinstance(pool, float) else None,
         ready=True,
+        precision={"kv_cache_bytes": _HALF_OF_LAST_DIGIT_BYTES},
     )

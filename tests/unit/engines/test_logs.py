@@ -1,7 +1,6 @@
 """Start-up logs as published or recorded, read by the engine's log reader."""
 
 import json
-from dataclasses import asdict
 from pathlib import Path
 
 import pytest
@@ -15,8 +14,8 @@ CASES = sorted(LOGS.glob("*/*.log"))
 @pytest.mark.parametrize("path", CASES, ids=lambda path: f"{path.parent.name}/{path.stem}")
 def test_a_published_log_reads_as_the_figures_it_prints(path: Path) -> None:
     expected = json.loads(path.with_suffix(".json").read_text())["expected"]
-    observed = asdict(get_engine(path.parent.name).observe(path.read_text(), None))
-    assert {name: observed[name] for name in expected} == expected
+    observed = get_engine(path.parent.name).observe(path.read_text(), None)
+    assert {name: getattr(observed, name) for name in expected} == expected
 
 
 def phases(engine: str, name: str) -> list[str]:
@@ -103,3 +102,13 @@ def test_colours_and_progress_bars_do_not_hide_a_figure() -> None:
 def test_a_log_without_a_version_takes_the_one_given() -> None:
     assert get_engine("sglang").observe("nothing", "0.5.23").version == "0.5.23"
     assert get_engine("vllm").observe("vLLM API server version 0.8.5", "0.1").version == "0.8.5"
+
+
+def test_a_printed_figure_carries_half_a_unit_of_its_last_digit() -> None:
+    observed = get_engine("vllm").observe("Available KV cache memory: 15.72 GiB", None)
+    assert observed.precision == {"kv_cache_bytes": 0.005 * 2**30}
+
+
+def test_the_rounding_of_parts_adds_up() -> None:
+    line = "[2025-10-16 09:06:22] KV Cache is allocated. #tokens: 10, K size: 1.00 GB, V size: 1.00 GB"
+    assert get_engine("sglang").observe(line, None).precision == {"kv_cache_bytes": 0.01 * 2**30}

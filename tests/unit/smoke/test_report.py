@@ -56,11 +56,20 @@ def test_a_term_without_a_stated_bound_is_shown_without_a_verdict() -> None:
     assert agreements(Observed(engine="vllm", activation_bytes=2 * GIB)) == {"activation": Agreement.unstated}
 
 
+def test_a_figure_is_exact_to_the_last_digit_that_is_printed() -> None:
+    printed = Observed(
+        engine="vllm", kv_cache_bytes=10 * GIB + 4_000_000, precision={"kv_cache_bytes": 0.005 * GIB}
+    )
+    assert agreements(printed) == {"KV cache": Agreement.exact}
+
+
 def test_the_server_is_believed_before_the_log() -> None:
-    log = Observed(engine="vllm", kv_tokens=81_000, weights_bytes=5, ready=True)
-    server = Observed(engine="vllm", kv_tokens=81_920)
+    rounding = {"kv_cache_bytes": 5.0, "weights_bytes": 1.0}
+    log = Observed(engine="vllm", kv_cache_bytes=90, weights_bytes=5, ready=True, precision=rounding)
+    server = Observed(engine="vllm", kv_cache_bytes=92)
     merged = merge(log, server)
-    assert (merged.kv_tokens, merged.weights_bytes, merged.ready) == (81_920, 5, True)
+    assert (merged.kv_cache_bytes, merged.weights_bytes, merged.ready) == (92, 5, True)
+    assert merged.precision == {"weights_bytes": 1.0}
 
 
 def result(name: str, outcome: Outcome, message: str) -> Result:
