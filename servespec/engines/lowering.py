@@ -161,6 +161,13 @@ def _unknown(name: str, value: SettingValue) -> Iterator[str]:
         yield f"{spelling}={value}"
 
 
+def looks_like_flag(value: SettingValue) -> bool:
+    """Whether the value, or one of a list, would be read as a flag where it stands as a word of its own."""
+    if isinstance(value, tuple | list):
+        return any(looks_like_flag(item) for item in value)
+    return isinstance(value, str) and value.startswith("-")
+
+
 def inexpressible(deployment: Deployment, said: Said, title: str) -> tuple[Diagnostic, ...]:
     """A diagnostic for every key that this version cannot express, with the versions that can."""
     catalogue = catalogue_of(deployment)

@@ -100,9 +100,10 @@ def _config(
         found = catalogue.get(name)
         if value is None:
             continue
-        if found is not None and (
-            found.nargs in ("*", "+") or found.action in ("append", "switch", "store_const")
-        ):
+        if (
+            found is not None
+            and (found.nargs in ("*", "+") or found.action in ("append", "switch", "store_const"))
+        ) or lowering.looks_like_flag(value):
             beside[name] = value
         elif value is not False or (found is not None and found.action == "boolish"):
             config[name.replace("_", "-")] = value

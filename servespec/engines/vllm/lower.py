@@ -29,6 +29,9 @@ def lower(deployment: Deployment) -> Launch:
     said = lowering.say(deployment, keys(here))
     model = here(deployment.spec.model.id)
     values = _values(deployment, said, here, deployment.spec.server.host)
+    config, beside = _config(
+        deployment, {"model": model, **values} if _file_takes_model(deployment) else values
+    )
     environment = lowering.environment_of(deployment)
     secrets = dict(environment.secrets)
     if deployment.spec.server.api_key_env is not None:
@@ -49,8 +52,8 @@ def lower(deployment: Deployment) -> Launch:
         stop_seconds=STOP_SECONDS,
         environment={**environment.plain, **said.environment},
         secrets=secrets,
-        config=_config(deployment, {"model": model, **values} if _file_takes_model(deployment) else values),
-        config_flags=() if _file_takes_model(deployment) else (model,),
+        config=config,
+        config_flags=beside,
         mounts=here.mounts(),
         shm_bytes=SHM_BYTES,
         gpus_per_node=0 if deployment.gpu.is_cpu else deployment.spec.hardware.count,
@@ -90,14 +93,17 @@ def _offline(values: Mapping[str, SettingValue]) -> dict[str, SettingValue]:
     return {name: value for name, value in values.items() if value is not None and name not in SERVER_FLAGS}
 
 
-def _config(deployment: Deployment, values: Mapping[str, SettingValue]) -> dict[str, SettingValue]:
-    """The values by the keys of a ``--config`` file.
+def _config(
+    deployment: Deployment, values: Mapping[str, SettingValue]
+) -> tuple[dict[str, SettingValue], tuple[str, ...]]:
+    """The values by the keys of a ``--config`` file, and the words that must stand beside it.
 
     Its reader drops false, reads null as the text "None" and drops empty lists (vllm/utils/argparse_utils.py,
     load_config_file): what is switched off is written by the spelling that switches it off.
     """
     catalogue = lowering.catalogue_of(deployment)
     config: dict[str, SettingValue] = {}
+    beside: dict[str, SettingValue] = {}
     for name, value in values.items():
         found = catalogue.get(name)
         if value is None or value == ():
@@ -105,9 +111,16 @@ def _config(deployment: Deployment, values: Mapping[str, SettingValue]) -> dict[
         if value is False:
             if found is not None and found.negation is not None:
                 config[found.negation.lstrip("-")] = True
-            continue
-        config[name.replace("_", "-")] = value
-    return config
+        elif lowering.looks_like_flag(value):
+            beside[name] = value
+        else:
+            config[name.replace("_", "-")] = value
+    model = (
+        ()
+        if "model" in values
+        else (Paths(deployment=deployment, container=False)(deployment.spec.model.id),)
+    )
+    return config, (*model, *lowering.words(deployment, beside))
 
 
 def _file_takes_model(deployment: Deployment) -> bool:
