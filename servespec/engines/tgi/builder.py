@@ -1,0 +1,103 @@
+"""Collects TGI's effective settings, each with where it came from."""
+
+from __future__ import annotations
+
+from types import MappingProxyType
+from typing import cast
+
+from servespec.deployment import Setting, Settings, SettingValue
+from servespec.engines.base import Inputs
+from servespec.engines.flag_catalogue import load
+from servespec.engines.tgi.policies import is_since
+
+# Names that changed: the flag of 1.x, and what it is called since 2.0.
+FIELDS = {"max_input_length": "max_input_tokens"}
+
+
+class Builder:
+    """Settings by the launcher's own names (snake case), worked out one after the other."""
+
+    def __init__(self, inputs: Inputs) -> None:
+        """Read flags and environment once; a flag wins over its variable."""
+        self.inputs = inputs
+        self._catalogue = load("tgi", inputs.version)
+        self._items: dict[str, Setting] = {}
+        self.environment: dict[str, str] = {}
+        self._given: dict[str, tuple[object, str]] = {}
+        for section, env in (("env", inputs.spec.env), ("targets.tgi.env", inputs.target.env)):
+            for name, value in env.items():
+                self.environment[name] = str(value)
+                self._given[self._field(name.lower())] = (_typed(str(value)), f"{section}.{name}")
+        for key, value in inputs.target.args.items():
+            self._given[self._field(key)] = (value, f"targets.tgi.args.{key}")
+
+    def _field(self, key: str) -> str:
+        name = key.lstrip("-").replace("-", "_")
+        flag = self._catalogue.get(name)
+        name = flag.name if flag is not None else name
+        return FIELDS.get(name, name)
+
+    def is_since(self, first: str) -> bool:
+        """Whether the version followed is ``first`` or later."""
+        return is_since(self.inputs.version, first)
+
+    @property
+    def default_source(self) -> str:
+        """What to name for a default of this version."""
+        return f"tgi {self.inputs.version} default"
+
+    def put(self, field: str, value: SettingValue, source: str, key: str | None = None) -> None:
+        """Settle a setting."""
+        self._items[field] = Setting(value=value, source=source, key=key)
+
+    def choose(
+        self,
+        field: str,
+        *,
+        spec_value: SettingValue = None,
+        spec_key: str | None = None,
+        default: SettingValue = None,
+        source: str | None = None,
+    ) -> SettingValue:
+        """Settle ``field``: the spec's key, else flag or variable, else ``default``."""
+        given, key = self._given.get(field, (None, ""))
+        if spec_value is not None:
+            self.put(field, spec_value, "spec", spec_key)
+        elif given is not None:
+            self.put(field, cast(SettingValue, given), "args", key)
+        else:
+            self.put(field, default, source or self.default_source)
+        return self._items[field].value
+
+    def value(self, field: str) -> SettingValue:
+        """A setting already settled; None where it is not."""
+        setting = self._items.get(field)
+        return None if setting is None else setting.value
+
+    def integer(self, field: str, fallback: int = 0) -> int:
+        """A setting as an integer; ``fallback`` where it is absent or no integer."""
+        value = self.value(field)
+        if isinstance(value, bool) or not isinstance(value, int | float):
+            return fallback
+        return int(value)
+
+    def is_given(self, field: str) -> bool:
+        """Whether the spec, a flag or a variable decides the setting."""
+        setting = self._items.get(field)
+        return setting is not None and setting.source in ("spec", "args")
+
+    def settings(self) -> Settings:
+        """All settings, in the order in which they were worked out."""
+        return Settings(items=MappingProxyType(dict(self._items)))
+
+
+def _typed(text: str) -> object:
+    """A variable's text as the number or truth value that it spells."""
+    if text.lower() in ("true", "false"):
+        return text.lower() == "true"
+    for kind in (int, float):
+        try:
+            return kind(text)
+        except ValueError:
+            continue
+    return text

@@ -1,0 +1,137 @@
+"""Why TGI would not start: the launcher refuses settings, the warm-up runs out of memory."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from servespec.deployment import Deployment
+from servespec.engines.tgi.policies import COMPUTED_LIMITS, LIMITS_FROM_MODEL, is_since
+from servespec.engines.tgi.warmup import WarmupBatch
+from servespec.memory.budget import Shortfall, ShortfallKind, Term
+
+GIB = 2**30
+
+
+def find(
+    deployment: Deployment,
+    weights: Term,
+    free: int,
+    tokens: int,
+    batch: WarmupBatch,
+    per_token: int,
+    uncertainty_bytes: int,
+) -> tuple[Shortfall, ...]:
+    """All reasons, worst first. ``free`` is what the warm-up leaves, its own blocks taken off."""
+    refused = tuple(_settings(deployment))
+    return (
+        *refused,
+        *_weights(deployment, weights, uncertainty_bytes),
+        *_warmup(free, batch, uncertainty_bytes),
+        *_total(deployment, tokens, per_token, uncertainty_bytes),
+    )
+
+
+def _refusal(message: str, key: str, fix: str) -> Shortfall:
+    return Shortfall(
+        kind=ShortfallKind.engine_refuses,
+        message=message,
+        needed_bytes=0,
+        available_bytes=0,
+        certain=True,
+        key=key,
+        fix=fix,
+    )
+
+
+def _settings(deployment: Deployment) -> Iterator[Shortfall]:
+    """What the launcher checks before anything is loaded (launcher/src/main.rs, main)."""
+    settings = deployment.settings
+    longest, total = settings.value("max_input_tokens"), settings.value("max_total_tokens")
+    prefill, most = settings.integer("max_batch_prefill_tokens"), settings.value("max_batch_total_tokens")
+    if isinstance(longest, int) and isinstance(total, int) and longest >= total:
+        yield _refusal(
+            f"max_input_tokens {longest:,} is not below max_total_tokens {total:,}",
+            settings["max_input_tokens"].key or settings["max_total_tokens"].key or "limits.max_input_tokens",
+            f"max_input_tokens ≤ {total - 1:,}",
+        )
+    before_3 = not is_since(deployment.version, "2.2.0")
+    if before_3 and isinstance(longest, int) and longest > prefill:
+        yield _refusal(
+            f"max_batch_prefill_tokens {prefill:,} is below max_input_tokens {longest:,}",
+            settings["max_batch_prefill_tokens"].key or "limits.max_batched_tokens",
+            f"max_batch_prefill_tokens ≥ {longest:,}",
+        )
+    if isinstance(most, int) and isinstance(total, int) and total > most:
+        yield _refusal(
+            f"max_total_tokens {total:,} is above max_batch_total_tokens {most:,}",
+            settings["max_batch_total_tokens"].key or "limits.max_model_len",
+            f"max_total_tokens ≤ {most:,}, or leave max_batch_total_tokens out",
+        )
+    shards = settings.integer("num_shard")
+    if (
+        settings.value("quantize") == "exl2"
+        and shards > 1
+        and is_since(deployment.version, LIMITS_FROM_MODEL)
+    ):
+        yield _refusal(
+            "exl2 cannot be sharded", settings["num_shard"].key or "parallel.tensor", "parallel.tensor: 1"
+        )
+    heads = deployment.model.attention_heads
+    if heads % shards:
+        yield _refusal(
+            f"{heads} attention heads cannot be divided by {shards} shards",
+            settings["num_shard"].key or "parallel.tensor",
+            "a number of shards that divides the heads",
+        )
+
+
+def _weights(deployment: Deployment, weights: Term, uncertainty_bytes: int) -> Iterator[Shortfall]:
+    available = deployment.gpu.total_bytes - deployment.gpu.used_bytes
+    over = weights.size_bytes - available
+    if over > 0:
+        yield Shortfall(
+            kind=ShortfallKind.weights_exceed_device,
+            message=f"the weights take {weights.size_bytes / GIB:.2f} GiB of each GPU, {available / GIB:.2f} GiB are "
+            "free: the shard runs out of memory while loading",
+            needed_bytes=weights.size_bytes,
+            available_bytes=available,
+            certain=over > uncertainty_bytes,
+            key="parallel.tensor",
+            fix="split over more GPUs (parallel.tensor), or take a quantized checkpoint",
+        )
+
+
+def _warmup(free: int, batch: WarmupBatch, uncertainty_bytes: int) -> Iterator[Shortfall]:
+    if free < uncertainty_bytes:
+        yield Shortfall(
+            kind=ShortfallKind.warmup_exceeds_memory,
+            message=f"the warm-up of {batch.prefill_tokens:,} prefill tokens leaves {free / GIB:.2f} GiB: “Not enough "
+            f"memory to handle {batch.prefill_tokens} prefill tokens”",
+            needed_bytes=max(0, -free),
+            available_bytes=0,
+            certain=-free > uncertainty_bytes,
+            key="limits.max_batched_tokens",
+            fix="lower max_batch_prefill_tokens (limits.max_batched_tokens), or split over more GPUs",
+        )
+
+
+def _total(
+    deployment: Deployment, tokens: int, per_token: int, uncertainty_bytes: int
+) -> Iterator[Shortfall]:
+    """The router refuses a total that no blocks are there for (backends/v3/src/lib.rs, NotEnoughMemory)."""
+    total = deployment.settings.value("max_total_tokens")
+    if not isinstance(total, int) or total <= tokens:
+        return
+    missing = (total - tokens) * per_token
+    computed = is_since(deployment.version, COMPUTED_LIMITS)
+    yield Shortfall(
+        kind=ShortfallKind.context_exceeds_kv,
+        message=f"one request of {total:,} tokens needs {total * per_token / GIB:.2f} GiB of KV cache, "
+        f"{tokens * per_token / GIB:.2f} GiB are there for {tokens:,} tokens: “Not enough memory to handle {total} "
+        "total tokens”",
+        needed_bytes=total * per_token,
+        available_bytes=tokens * per_token,
+        certain=missing > uncertainty_bytes,
+        key=deployment.settings["max_total_tokens"].key or "limits.max_model_len",
+        fix=f"limits.max_model_len ≤ {tokens:,}" + (", or leave it out" if computed else ""),
+    )
