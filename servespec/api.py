@@ -35,19 +35,29 @@ def resolve(spec: Spec, engine: str, directory: str | Path = ".", *, online: boo
     return resolve_target(spec, engine, find_facts_or_raise(spec, folder, online=online), folder).deployment
 
 
-def check(specs: Specs, *, targets: Sequence[str] = (), online: bool = False) -> CheckReport:
-    """Check files (paths as they are, no globs) or loaded specs.
+def check(
+    specs: Specs,
+    *,
+    targets: Sequence[str] = (),
+    online: bool = False,
+    select: Sequence[str] = (),
+    ignore: Sequence[str] = (),
+) -> CheckReport:
+    """Check files (paths as they are, no globs) or loaded specs, as their project's configuration wants it.
 
-    ``targets`` narrows the engines. What is wrong with a spec is in the report; raises UsageError
-    for an engine that there is not.
+    ``targets`` narrows the engines; ``select`` and ``ignore`` are codes or beginnings of codes. What
+    is wrong with a spec is in the report. Raises UsageError for an engine that there is not, or a
+    configuration file that makes no sense.
     """
-    from servespec.check import check_files
+    from servespec.check import Options, check_files
+    from servespec.control.govern import Selection
     from servespec.spec.loader import LoadedSpec
     from servespec.spec.loader import load as load_spec
 
     wanted = (specs,) if isinstance(specs, str | Path) else specs
     loaded = (one if isinstance(one, LoadedSpec) else load_spec(one) for one in wanted)
-    return check_files(loaded, targets=targets, online=online)
+    selection = Selection(tuple(select), tuple(ignore))
+    return check_files(loaded, Options(targets=tuple(targets), online=online, selection=selection))
 
 
 def render(*arguments: Any, **options: Any) -> Any:

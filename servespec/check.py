@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import replace
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
+from servespec.control.govern import Selection, govern, policy_findings, settings_for
 from servespec.diagnostics import Diagnostic, Severity
 from servespec.errors import ServespecError, UnmodelledError
 from servespec.memory.budget import Verdict
@@ -24,29 +25,43 @@ _ADVICE_FAMILIES = ("SV1", "SV4", "SV5", "SV6")
 """Errors of these families are no refusal of the settings: memory has verdicts of its own."""
 
 
-def check_files(
-    loaded: Iterable[LoadedSpec], *, targets: Sequence[str] = (), online: bool = False
-) -> CheckReport:
-    """Check loaded specs. ``targets`` narrows the engines; ``online`` lets facts come from the Hub."""
-    return CheckReport(files=tuple(check_file(one, targets=targets, online=online) for one in loaded))
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Options:
+    """``targets`` narrows the engines (empty: the project's, then the spec's), ``online`` lets facts
+    come from the Hub, ``selection`` says which findings are wanted."""
+
+    targets: tuple[str, ...] = ()
+    online: bool = False
+    selection: Selection = field(default_factory=Selection)
 
 
-def check_file(loaded: LoadedSpec, *, targets: Sequence[str] = (), online: bool = False) -> FileReport:
-    """Everything that can be said about one spec.
+DEFAULTS = Options()
+
+
+def check_files(loaded: Iterable[LoadedSpec], options: Options = DEFAULTS) -> CheckReport:
+    """Check loaded specs one after the other. Raises UsageError for a configuration that makes no sense."""
+    return CheckReport(files=tuple(check_file(one, options) for one in loaded))
+
+
+def check_file(loaded: LoadedSpec, options: Options = DEFAULTS) -> FileReport:
+    """Everything that can be said about one spec, as its project's configuration wants it.
 
     A spec with mistakes in its language is checked as far as it goes, so that one run reports all
     mistakes; its verdict is ``invalid`` and no budget is shown.
     """
+    found = settings_for(loaded)
+    targets = options.targets or (found.settings.targets if found else ())
     spec = loaded.spec or loaded.partial
     diagnostics = list(loaded.diagnostics)
     parts: list[TargetReport] = []
     if spec is not None:
-        facts = find_facts(spec, loaded.directory, online=online)
-        more = [*facts.diagnostics, *_run_rules(Subject(spec=spec, directory=loaded.directory))]
+        facts = find_facts(spec, loaded.directory, online=options.online)
+        more = [*facts.diagnostics, *policy_findings(spec, found)]
+        more += _run_rules(Subject(spec=spec, directory=loaded.directory))
         for engine in targets or engines_of(spec):
-            part, found = _check_target(spec, engine, facts, loaded)
+            part, findings = _check_target(spec, engine, facts, loaded)
             parts.append(part)
-            more += found
+            more += findings
         if loaded.spec is None:
             more = [d for d in more if _stands_by_itself(d, loaded)]
             parts = [replace(part, verdict=Verdict.invalid, budget=None) for part in parts]
@@ -59,7 +74,7 @@ def check_file(loaded: LoadedSpec, *, targets: Sequence[str] = (), online: bool 
         name=_name(loaded),
         verdict=verdict,
         targets=tuple(parts),
-        diagnostics=_in_order(loaded, diagnostics),
+        diagnostics=govern(_not_ignored(loaded, diagnostics), loaded, found, options.selection),
         sources=loaded.sources,
     )
 
@@ -83,12 +98,27 @@ def _check_target(
     found += [problem] if problem else []
     found += _run_rules(Subject(spec=spec, deployment=deployment, budget=budget, directory=loaded.directory))
     verdict = Verdict.unknown if budget is None else budget.verdict
-    if any(d.severity is Severity.error and not d.code.startswith(_ADVICE_FAMILIES) for d in found):
+    if any(_is_refusal(diagnostic) for diagnostic in found):
         verdict = Verdict.invalid
     part = TargetReport(
         engine=engine, version=deployment.version, verdict=verdict, deployment=deployment, budget=budget
     )
     return part, found
+
+
+def _is_refusal(diagnostic: Diagnostic) -> bool:
+    return diagnostic.severity is Severity.error and not diagnostic.code.startswith(_ADVICE_FAMILIES)
+
+
+def _without(spec: Spec, engine: str, refused: set[str]) -> Spec:
+    """The spec without the flags that the engine's parser refuses: the rest is still worth a look."""
+    target = spec.targets.get(engine)
+    prefix = f"targets.{engine}.args."
+    if target is None or not any(key.startswith(prefix) for key in refused):
+        return spec
+    kept = {name: value for name, value in target.args.items() if f"{prefix}{name}" not in refused}
+    targets = {**spec.targets, engine: target.model_copy(update={"args": kept})}
+    return spec.model_copy(update={"targets": targets})
 
 
 def _budget(deployment: Deployment) -> tuple[MemoryBudget | None, Diagnostic | None]:
@@ -144,6 +174,15 @@ def _name(loaded: LoadedSpec) -> str | None:
     place = locate(loaded.nodes, "name")
     value = place.value if place is not None and place.exact else None
     return value.text if isinstance(value, Scalar) and isinstance(value.value, str) else None
+
+
+def _not_ignored(loaded: LoadedSpec, diagnostics: list[Diagnostic]) -> tuple[Diagnostic, ...]:
+    placed = _in_order(loaded, diagnostics)
+    if not loaded.sources:
+        return placed
+    from servespec.control.ignores import apply
+
+    return apply(placed, loaded.sources[0], loaded.nodes)
 
 
 def _in_order(loaded: LoadedSpec, diagnostics: list[Diagnostic]) -> tuple[Diagnostic, ...]:

@@ -83,7 +83,7 @@ def write_atomically(path: str, text: str) -> None:
     """Write a whole file or nothing. Raises ServespecError."""
     import tempfile
 
-    target = Path(path)
+    target = Path(path).resolve()  # a link stays one
     try:
         if target.exists() and not target.is_file():  # a device or a pipe, as /dev/stdout is
             target.write_text(text, encoding="utf-8")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from servespec.cli._options import Argument, Option
 from servespec.engines import engine_names
@@ -44,6 +44,18 @@ OPTIONS = (
         choices=engine_names,
     ),
     Option(name="online", flags=("--online",), help="Let model facts come from the Hugging Face Hub."),
+    Option(name="fix", flags=("--fix",), help="Make the safe fixes; comments and order stay."),
+    Option(
+        name="unsafe_fixes", flags=("--unsafe-fixes",), help="With --fix or --diff: also fixes that guess."
+    ),
+    Option(name="diff", flags=("--diff",), help="Show what --fix would do, and write nothing."),
+    Option(
+        name="add_ignores",
+        flags=("--add-ignores",),
+        kind="value",
+        metavar="REASON",
+        help="Write an ignore comment with this reason for every finding there is (a baseline).",
+    ),
     Option(
         name="output",
         flags=("--output", "-o"),
@@ -64,18 +76,38 @@ def check(
     ignore: tuple[str, ...],
     targets: tuple[str, ...],
     online: bool,
+    fix: bool,
+    unsafe_fixes: bool,
+    diff: bool,
+    add_ignores: str | None,
     output: str | None,
 ) -> int:
     """Validate specs: the language, the flags of each engine version, and the GPU memory.
 
     Exits with 0 when nothing is an error, 1 when something is, 2 when nothing could be checked.
     """
+    from servespec.check import Options, check_files
     from servespec.cli._inputs import load_inputs
+    from servespec.control.govern import Selection
     from servespec.report import write
     from servespec.report.style import style_of
 
-    report = _check(load_inputs(files), targets, online)
-    report = report.narrowed(select, ignore)
+    options = Options(targets=targets, online=online, selection=Selection(select, ignore))
+    loaded = load_inputs(files)
+    if diff:
+        from servespec.cli._fixing import show_diff
+
+        return show_diff(loaded, options, unsafe=unsafe_fixes)
+    if fix or unsafe_fixes:
+        from servespec.cli._fixing import fix_all
+
+        report = fix_all(loaded, options, unsafe=unsafe_fixes)
+    elif add_ignores is not None:
+        from servespec.cli._fixing import ignore_all
+
+        report = ignore_all(loaded, options, add_ignores)
+    else:
+        report = check_files(loaded, options)
     if output is None:
         sys.stdout.write(write(report, output_format, style_of(sys.stdout)))
     else:
@@ -83,12 +115,6 @@ def check(
 
         write_atomically(output, write(report, output_format))
     return 0 if exit_zero else report.exit_code(strict=strict)
-
-
-def _check(loaded: Any, targets: tuple[str, ...], online: bool) -> Any:
-    from servespec.api import check as check_specs
-
-    return check_specs(loaded, targets=targets, online=online)
 
 
 def __getattr__(name: str) -> Callable[..., int]:

@@ -6,11 +6,10 @@ import re
 from collections.abc import Iterable
 
 from servespec.diagnostics import Diagnostic, Span
+from servespec.spec.edits import LINE_BREAK
 from servespec.spec.secrets import redact
 from servespec.spec.source import Source
 
-_BREAK = re.compile("\r\n|[\r\n\x85\u2028\u2029]")
-"""What YAML counts as a line end."""
 _CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
 """Characters that would steer a terminal or hide text."""
 
@@ -29,7 +28,7 @@ def one_line(text: str) -> str:
 
 def lines_of(source: Source) -> list[str]:
     """Lines as YAML counts them."""
-    return _BREAK.split(source.text)
+    return LINE_BREAK.split(source.text)
 
 
 def excerpt(source: Source, span: Span, secrets: Iterable[Span]) -> tuple[str, int, int] | None:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import copyreg
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterator
+from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
 
@@ -51,24 +51,6 @@ class CheckReport:
     def count(self, severity: Severity) -> int:
         """How many findings there are of one severity."""
         return sum(diagnostic.severity is severity for diagnostic in self.diagnostics())
-
-    def narrowed(self, select: Sequence[str], ignore: Sequence[str]) -> CheckReport:
-        """Only findings whose code begins with one of ``select`` (all when empty) and none of ``ignore``."""
-        if not select and not ignore:
-            return self
-        selected = tuple(select) or ("",)
-        files = tuple(
-            replace(
-                file,
-                diagnostics=tuple(
-                    d
-                    for d in file.diagnostics
-                    if d.code.startswith(selected) and not d.code.startswith(tuple(ignore))
-                ),
-            )
-            for file in self.files
-        )
-        return replace(self, files=files)
 
     def exit_code(self, *, strict: bool = False) -> int:
         """1 when anything is an error (``strict``: or a warning), else 0."""

@@ -72,6 +72,15 @@ EXTENDS = Card(
     "extend one another, and none may come back to itself.",
     fix="Correct the path, or break the circle.",
 )
+UNUSED_IGNORE = Card(
+    code="SV008",
+    name="unused-ignore",
+    severity=Severity.warning,
+    summary="A comment ignores something that is not found.",
+    explanation="'# servespec: ignore[SV402] reason' holds for the line that it stands on, or, on a line of its own, "
+    "for the next one. Once the finding is gone the comment would hide the next one of its kind.",
+    fix="Remove the comment.",
+)
 UNKNOWN_KEY = Card(
     code="SV010",
     name="unknown-key",

@@ -1,0 +1,31 @@
+"""Finding the configuration file that holds for a folder; cheap, because most projects have none."""
+
+from __future__ import annotations
+
+import os
+from functools import lru_cache
+from pathlib import Path
+
+NAMES = ("servespec.toml", "pyproject.toml")
+
+
+@lru_cache(maxsize=4096)
+def candidate(directory: str) -> str | None:
+    """The nearest configuration file of a folder, or of one above it up to the repository's root."""
+    current = os.path.abspath(directory)  # noqa: PTH100 (resolve() would leave a linked folder)
+    while True:
+        for name in NAMES:
+            path = os.path.join(current, name)  # noqa: PTH118
+            if os.path.isfile(path) and (name != "pyproject.toml" or _mentions(path)):  # noqa: PTH113
+                return path
+        parent = os.path.dirname(current)  # noqa: PTH120
+        if parent == current or os.path.exists(os.path.join(current, ".git")):  # noqa: PTH110, PTH118
+            return None
+        current = parent
+
+
+def _mentions(path: str) -> bool:
+    try:
+        return b"[tool.servespec" in Path(path).read_bytes()
+    except OSError:
+        return False
