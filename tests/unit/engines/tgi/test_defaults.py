@@ -91,7 +91,7 @@ def test_the_old_spelling_of_the_prompt_s_limit_is_understood() -> None:
 
 def test_prefill_tokens_are_no_more_than_the_launcher_s_own_estimate_of_memory_allows() -> None:
     whole = deploy(gpu="L4-24GB").settings.integer("max_batch_prefill_tokens")
-    part = deploy(gpu="L4-24GB", limits={"gpu_memory_fraction": 0.75}).settings.integer(
+    part = deploy(gpu="L4-24GB", limits={"gpu_memory_fraction": 0.7}).settings.integer(
         "max_batch_prefill_tokens"
     )
     assert 0 < part < whole
