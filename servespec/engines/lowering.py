@@ -113,21 +113,45 @@ def _is_open(way: Way, catalogue: FlagCatalogue, deployment: Deployment) -> bool
     return all(catalogue.get(name) is not None for name in way.flags) and way.holds(deployment)
 
 
-def with_args(deployment: Deployment, values: Values) -> dict[str, SettingValue]:
-    """The values and those of ``args`` behind them; what the spec's keys say stays (both is a conflict)."""
+def with_args(deployment: Deployment, usual: Values, said: Values) -> dict[str, SettingValue]:
+    """All values of the command: the usual ones, which ``args`` may replace, what the keys say, and ``args``.
+
+    What a key says stays: giving both is a conflict that ``check`` shows.
+    """
     catalogue = catalogue_of(deployment)
-    merged = {_canonical(catalogue, name, value)[0]: value for name, value in values.items()}
-    for written, value in deployment.target.args.items():
+    merged: dict[str, SettingValue] = {}
+    for values in (usual, said):
+        merged |= {_canonical(catalogue, name, value)[0]: value for name, value in values.items()}
+    fixed = {_canonical(catalogue, name, value)[0] for name, value in said.items()}
+    for spelled, value in deployment.target.args.items():
         if value is None:
             continue
-        name, given = _canonical(catalogue, written, value)
+        name, given = _canonical(catalogue, spelled, value)
         head, _, rest = name.partition(".")
         if rest and catalogue.get(head) is not None:
             before = merged.get(head)
             merged[head] = {**(before if isinstance(before, Mapping) else {}), rest: given}
-        else:
-            merged.setdefault(name, given)
+        elif name not in fixed:
+            merged[name] = given
     return merged
+
+
+def written(deployment: Deployment, values: Values, **fields: str) -> Values:
+    """Of the values of the section ``server`` those whose field (by the flag's name) the spec writes out."""
+    given = deployment.spec.server.model_fields_set
+    return {name: value for name, value in values.items() if fields.get(name, name) in given}
+
+
+def port_of(deployment: Deployment, values: Values) -> int:
+    """The port that the server listens on: the spec's, or that of ``args``."""
+    port = values.get("port")
+    return port if isinstance(port, int) and not isinstance(port, bool) else deployment.spec.server.port
+
+
+def host_of(deployment: Deployment, values: Values, name: str = "host") -> str:
+    """The address that the server binds on the host: the spec's, or that of ``args``."""
+    host = values.get(name)
+    return host if isinstance(host, str) else deployment.spec.server.host
 
 
 def _canonical(catalogue: FlagCatalogue, written: str, value: SettingValue) -> tuple[str, SettingValue]:

@@ -27,7 +27,9 @@ def lower(deployment: Deployment) -> Launch:
     server = deployment.spec.server
     said = lowering.say(deployment, keys(here))
     values = _values(deployment, said, here, server.host)
-    in_container = _values(deployment, lowering.say(deployment, keys(inside)), inside, lowering.EVERY_ADDRESS)
+    in_container = _values(
+        deployment, lowering.say(deployment, keys(inside)), inside, lowering.EVERY_ADDRESS
+    ) | {"host": lowering.EVERY_ADDRESS}
     environment = lowering.environment_of(deployment)
     config, beside = _config(deployment, values)
     return Launch(
@@ -39,8 +41,8 @@ def lower(deployment: Deployment) -> Launch:
         container_flags=lowering.words(deployment, in_container),
         # SGLang reads its key from nowhere else.
         secret_flags=(("--api-key", server.api_key_env),) if server.api_key_env is not None else (),
-        host=server.host,
-        port=server.port,
+        host=lowering.host_of(deployment, values),
+        port=lowering.port_of(deployment, values),
         health_path="/health",
         served_model_name=server.served_model_name or deployment.spec.model.id,
         image=image_of(deployment),
@@ -80,7 +82,7 @@ def _values(deployment: Deployment, said: Said, paths: Paths, host: str) -> dict
         "served_model_name": name,
         "device": "cpu" if deployment.gpu.is_cpu else None,
     }
-    return lowering.with_args(deployment, {**values, **said.values})
+    return lowering.with_args(deployment, values, {**lowering.written(deployment, values), **said.values})
 
 
 def _config(

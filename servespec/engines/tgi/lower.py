@@ -27,7 +27,9 @@ def lower(deployment: Deployment) -> Launch:
     server = deployment.spec.server
     said = lowering.say(deployment, keys(here))
     values = _values(deployment, said, here, server.host)
-    in_container = _values(deployment, lowering.say(deployment, keys(inside)), inside, lowering.EVERY_ADDRESS)
+    in_container = _values(
+        deployment, lowering.say(deployment, keys(inside)), inside, lowering.EVERY_ADDRESS
+    ) | {"hostname": lowering.EVERY_ADDRESS}
     environment = lowering.environment_of(deployment)
     secrets = dict(environment.secrets)
     if server.api_key_env is not None:
@@ -40,8 +42,8 @@ def lower(deployment: Deployment) -> Launch:
         flags=lowering.words(deployment, values),
         container_flags=lowering.words(deployment, in_container),
         flags_environment=_flags_environment(deployment, in_container),
-        host=server.host,
-        port=server.port,
+        host=lowering.host_of(deployment, values, "hostname"),
+        port=lowering.port_of(deployment, values),
         health_path="/health",
         served_model_name=deployment.spec.model.id,
         image=image_of(deployment),
@@ -71,7 +73,9 @@ def _values(deployment: Deployment, said: Said, paths: Paths, host: str) -> dict
         # Left out, the launcher takes every GPU that it sees.
         "num_shard": deployment.spec.parallel.tensor,
     }
-    return lowering.with_args(deployment, {**values, **said.values})
+    return lowering.with_args(
+        deployment, values, {**lowering.written(deployment, values, hostname="host"), **said.values}
+    )
 
 
 def _flags_environment(deployment: Deployment, values: Mapping[str, SettingValue]) -> dict[str, str]:

@@ -43,8 +43,8 @@ def lower(deployment: Deployment) -> Launch:
         command=("vllm", "serve"),
         flags=(model, *lowering.words(deployment, values)),
         container_flags=_container_flags(deployment, inside),
-        host=deployment.spec.server.host,
-        port=deployment.spec.server.port,
+        host=lowering.host_of(deployment, values),
+        port=lowering.port_of(deployment, values),
         health_path="/health",
         served_model_name=deployment.spec.server.served_model_name or deployment.spec.model.id,
         image=image_of(deployment),
@@ -80,12 +80,12 @@ def _values(deployment: Deployment, said: Said, paths: Paths, host: str) -> dict
         values["served_model_name"] = (name,)
     if _needs_ray(deployment):
         values["distributed_executor_backend"] = "ray"
-    return lowering.with_args(deployment, {**values, **said.values})
+    return lowering.with_args(deployment, values, {**lowering.written(deployment, values), **said.values})
 
 
 def _container_flags(deployment: Deployment, inside: Paths) -> tuple[str, ...]:
     said = lowering.say(deployment, keys(inside))
-    values = _values(deployment, said, inside, lowering.EVERY_ADDRESS)
+    values = _values(deployment, said, inside, lowering.EVERY_ADDRESS) | {"host": lowering.EVERY_ADDRESS}
     return (inside(deployment.spec.model.id), *lowering.words(deployment, values))
 
 

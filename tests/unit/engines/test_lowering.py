@@ -66,6 +66,19 @@ def test_a_container_binds_every_address_and_the_host_what_the_spec_says(engine:
     assert "127.0.0.1" not in launch.container_flags
 
 
+@pytest.mark.parametrize(("engine", "host"), [("vllm", "host"), ("sglang", "host"), ("tgi", "hostname")])
+def test_an_address_under_args_replaces_the_usual_one_outside_of_containers(engine: str, host: str) -> None:
+    launch = lower(engine, args={host: "127.0.0.9", "port": 9001})
+    assert (launch.host, launch.port) == ("127.0.0.9", 9001)
+    assert "127.0.0.9" in launch.flags
+    assert "127.0.0.9" not in launch.container_flags
+    assert "9001" in launch.container_flags
+
+
+def test_shards_under_args_replace_the_one_that_is_always_said() -> None:
+    assert parsed(lower("tgi", args={"num_shard": 2})).values["num_shard"] == 2
+
+
 @pytest.mark.parametrize("engine", engine_names())
 def test_the_specs_image_goes_before_the_engines(engine: str) -> None:
     assert (
