@@ -27,7 +27,8 @@ ESTIMATE_SPREAD_MIB = 75
 # layers (0.81–0.87 GiB) to 80 (1.61), h200-vllm-0.25.1 from 0.99 (32) to 1.88 (64), 0.11 for four sizes; before 0.12
 # piecewise graphs alone: llmd622 on 0.11 from 0.10 (28 layers) to 0.60 (80), and on 0.10 as much as 1.88 with experts.
 TAKEN: tuple[tuple[str, tuple[float, float]], ...] = ((">=0.12", (350.0, 17.0)), ("<0.12", (50.0, 7.0)))
-TAKEN_SPREAD = 0.8
+TAKEN_SPREAD = 0.4
+TAKEN_SPREAD_OF_EXPERTS = 1.0  # 0.80 GiB (Qwen3-30B-A3B, 0.25.1) to 1.88 (gpt-oss-120b at tp 4, 0.10.1)
 
 
 def capture_sizes(deployment: Deployment) -> int:
@@ -112,7 +113,9 @@ def _captured_term(deployment: Deployment, subtracted: Term) -> Term:
         f"({fixed:g} + {per_layer:g} × layers) MiB × capture sizes ÷ 51 − what was subtracted",
         "fitted on llmd205 (0.19.0), llmd622 (0.11) and h200-vllm-0.25.1",
         f"({fixed:g} + {per_layer:g} × {layers}) MiB × {sizes} ÷ {FULL_SET} − {subtracted.size_bytes // MIB} MiB",
-        uncertainty_bytes=int(taken * TAKEN_SPREAD),
+        uncertainty_bytes=int(
+            taken * (TAKEN_SPREAD if deployment.model.moe is None else TAKEN_SPREAD_OF_EXPERTS)
+        ),
     )
 
 
