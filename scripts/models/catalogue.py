@@ -17,7 +17,7 @@ from typing import Any
 
 OUT = Path(__file__).parents[2] / "servespec" / "models" / "catalogue"
 UNUSED = re.compile(
-    r"(label|_token_id$|_token_ids$|_token$|^auto_map$|initializer|dropout|placeholder|beams|^bad_words|^begin_supp|"
+    r"(label|_token_id$|_token_ids$|^(image|video|audio)_token$|^auto_map$|initializer|dropout|placeholder|beams|^bad_words|^begin_supp|"
     r"^suppress|^do_sample|^temperature$|^top_[kp]$|^typical_p$|penalty$|^max_length$|^min_length$|^output_(att|hid|sco)|"
     r"^return_dict|early_stopping|pruned_heads|ngram_size|^prefix$|problem_type|task_specific|tokenizer_class|torchscript|"
     r"^remove_invalid|^tf_legacy|^use_cache$|^use_bfloat16$|chunk_size_feed_forward|finetuning_task|_name_or_path|"

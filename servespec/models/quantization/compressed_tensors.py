@@ -10,7 +10,7 @@ from servespec.models.config import Config
 from servespec.models.facts import Quantization, WeightFormat
 
 # Targets that name a class of module rather than modules.
-CLASSES = {"Linear": "*", "LinearBase": "*", "FusedMoE": "re:.*experts.*"}
+CLASSES = {"Linear": "*", "LinearBase": "*", "FusedMoE": "*.experts.*"}
 
 
 def parse(config: Config) -> Quantization:

@@ -9,7 +9,6 @@ from servespec.errors import UnmodelledError
 from servespec.models.config import Config
 from servespec.models.facts import Quantization, WeightFormat
 from servespec.models.quantization.compressed_tensors import kv_cache_dtype
-from servespec.models.quantization.plain import fp8_format
 
 # Places that vLLM leaves alone though the lists of older ModelOpt versions do not name them
 # (modelopt.py get_quant_method), whatever the algorithm.
@@ -112,14 +111,7 @@ def _group_size(source: Config) -> int | None:
 
 
 def _kv_scheme(source: Config) -> str | None:
+    scheme = source.raw("kv_cache_scheme")
+    if isinstance(scheme, str):  # one published checkpoint spells it out
+        return "fp8" if scheme.upper() == "FP8" else scheme.lower()
     return kv_cache_dtype(source.mapping("kv_cache_scheme"))
-
-
-def fp8_with_layers(config: Config) -> Quantization:
-    """A DeepSeek checkpoint in fp8 whose experts ModelOpt has made NVFP4: the lists override the fp8."""
-    base = fp8_format(config)
-    return Quantization(
-        method="fp8",
-        formats=(*layer_formats(config.mapping("quantized_layers")), ("*", base)),
-        ignored=("lm_head", "head"),
-    )

@@ -56,5 +56,5 @@ def online_quantization(method: str) -> Quantization:
     if found is None:
         raise UnmodelledError(f"quantization {method} of a checkpoint that is not quantized")
     key = method.lower().replace("-", "_")
-    pattern = "re:.*experts.*" if key in EXPERTS_ONLY else "*"
+    pattern = "*.experts.*" if key in EXPERTS_ONLY else "*"
     return Quantization(method=method, formats=((pattern, found),), ignored=("lm_head",), online=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -60,10 +61,13 @@ def parse(config: Mapping[str, Any], hf_quant_config: Mapping[str, Any] | None =
         method = "compressed-tensors"
     if not method and ("load_in_4bit" in found or "load_in_8bit" in found):
         method = "bitsandbytes"
-    if method == "fp8" and found.get("quantized_layers"):
-        return modelopt.fp8_with_layers(Config(found, path="quantization_config."))
-    reader = METHODS.get(method) or (partial(_unknown, method))
-    return reader(Config(found, path="quantization_config."))
+    own = Config(found, path="quantization_config.")
+    if method != "fp8":
+        return (METHODS.get(method) or partial(_unknown, method))(own)
+    base = plain.fp8_with_fp4_experts(own) if config.get("expert_dtype") == "fp4" else plain.fp8(own)
+    # DeepSeek-V4 whose experts ModelOpt has made NVFP4: its lists override the fp8
+    layers = modelopt.layer_formats(own.mapping("quantized_layers"))
+    return replace(base, formats=(*layers, *base.formats))
 
 
 def _unknown(method: str, _: Config) -> Quantization:

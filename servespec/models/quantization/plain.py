@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from servespec.errors import UnmodelledError
 from servespec.models.config import Config
 from servespec.models.facts import Quantization, WeightFormat
@@ -43,6 +45,13 @@ def fp8(config: Config) -> Quantization:
     )
 
 
+def fp8_with_fp4_experts(config: Config) -> Quantization:
+    """DeepSeek-V4: experts in MXFP4 (``expert_dtype: fp4``), all else in fp8 blocks with one-byte scales."""
+    base = fp8(config)
+    found = replace(base.formats[0][1], scale_dtype="float8_e8m0fnu")
+    return replace(base, formats=((EXPERTS, MXFP4), ("*", found)), ignored=(*base.ignored, "head"))
+
+
 def fbgemm_fp8(config: Config) -> Quantization:
     """Meta's fp8: a scale for each output channel, activations scaled for each token."""
     found = WeightFormat(name="fp8", bits=8, scale_dtype="float32", activation_bits=8, input_dynamic=True)
@@ -53,6 +62,7 @@ def fbgemm_fp8(config: Config) -> Quantization:
     )
 
 
+EXPERTS = "*.experts.*"  # routed ones only: shared_experts is another component
 MXFP4 = WeightFormat(name="mxfp4", bits=4, group_size=32, scale_dtype="uint8")
 
 
@@ -60,7 +70,7 @@ def mxfp4(config: Config) -> Quantization:
     """gpt-oss: the experts in MXFP4, all else as it is (vLLM 0.32.0 mxfp4.py: linear layers are unquantized)."""
     return Quantization(
         method="mxfp4",
-        formats=(("re:.*experts.*", MXFP4),),
+        formats=((EXPERTS, MXFP4),),
         ignored=config.words("modules_to_not_convert"),
     )
 

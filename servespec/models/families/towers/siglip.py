@@ -2,9 +2,19 @@
 
 from __future__ import annotations
 
+from typing import TypedDict
+
 from servespec.models.config import Config
 from servespec.models.facts import Part, Split, TensorKind, Vision
 from servespec.models.families.blocks import Groups, linear, norm, parameter
+
+
+class Own(TypedDict):
+    """What all linear layers of a block have in common."""
+
+    bias: bool
+    copies: int
+    part: Part
 
 
 def blocks(
@@ -18,57 +28,16 @@ def blocks(
     norms: tuple[str, str] = ("layer_norm1", "layer_norm2"),
 ) -> Groups:
     """``count`` transformer blocks with biases everywhere; ``prefix`` contains ``{block}``."""
-    groups: list[Groups] = []
-    for name in names[:3]:
-        groups.append(
-            linear(
-                f"{prefix}.self_attn.{name}",
-                width,
-                width,
-                (),
-                Split.heads,
-                bias=True,
-                heads=heads,
-                copies=count,
-                part=Part.vision,
-            )
-        )
-    groups.append(
-        linear(
-            f"{prefix}.self_attn.{names[3]}",
-            width,
-            width,
-            (),
-            Split.columns,
-            bias=True,
-            copies=count,
-            part=Part.vision,
-        )
-    )
-    groups.append(
-        linear(
-            f"{prefix}.mlp.fc1",
-            intermediate,
-            width,
-            (),
-            Split.rows,
-            bias=True,
-            copies=count,
-            part=Part.vision,
-        )
-    )
-    groups.append(
-        linear(
-            f"{prefix}.mlp.fc2",
-            width,
-            intermediate,
-            (),
-            Split.columns,
-            bias=True,
-            copies=count,
-            part=Part.vision,
-        )
-    )
+    own: Own = {"bias": True, "copies": count, "part": Part.vision}
+    groups = [
+        *(
+            linear(f"{prefix}.self_attn.{name}", width, width, (), Split.heads, heads=heads, **own)
+            for name in names[:3]
+        ),
+        linear(f"{prefix}.self_attn.{names[3]}", width, width, (), Split.columns, **own),
+        linear(f"{prefix}.mlp.fc1", intermediate, width, (), Split.rows, **own),
+        linear(f"{prefix}.mlp.fc2", width, intermediate, (), Split.columns, **own),
+    ]
     groups += [norm(f"{prefix}.{name}", width, bias=True, part=Part.vision, copies=count) for name in norms]
     return tuple(group for part in groups for group in part)
 
