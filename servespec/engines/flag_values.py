@@ -167,23 +167,31 @@ def _check_bounds(flag: Flag, value: object) -> None:
 
 
 def unknown(catalogue: FlagCatalogue, name: str, index: int = -1) -> Problem:
-    """The problem of a flag that this version does not have, with its history and the nearest name."""
+    """The problem of a flag that this version does not have, with its history and what to give instead."""
+    from servespec.engines.flag_successors import successor
+
     shown = name if name.startswith("-") else "--" + name.replace("_", "-")
-    near = catalogue.nearest(name)
-    suggestion = (
-        next((s for s in catalogue.flags[near].spellings if s.startswith("--")), None) if near else None
-    )
-    engine = f"{catalogue.engine} {catalogue.version}"
     lifetimes = catalogue.history(name)
-    if lifetimes and lifetimes[-1].until is not None and not _is_before(catalogue, lifetimes[0].since):
-        story = f"it was removed in {lifetimes[-1].until}"
+    story, hint, suggestion = "", "", None
+    if lifetimes and _is_before(catalogue, lifetimes[0].since):
+        story = f": it came in {lifetimes[0].since}"
     elif lifetimes:
-        story = f"it came in {lifetimes[0].since}"
-    else:
-        story = ""
-    hint = f"; did you mean {suggestion}?" if suggestion else ""
-    message = f"{engine} has no flag {shown}" + (f": {story}" if story else "") + hint
+        story = f": it was removed in {lifetimes[-1].until}"
+    instead = successor(catalogue, name) if lifetimes else None
+    if instead is not None:
+        hint = f"; {instead.words}"
+        if list(instead.give.values()) == ["$value"]:
+            suggestion = _word(catalogue, next(iter(instead.give)))
+    elif not lifetimes and (near := catalogue.nearest(name)) is not None:
+        suggestion = _word(catalogue, near)
+        hint = f"; did you mean {suggestion}?"
+    message = f"{catalogue.engine} {catalogue.version} has no flag {shown}{story}{hint}"
     return Problem("unknown-flag", message, index, name, suggestion)
+
+
+def _word(catalogue: FlagCatalogue, name: str) -> str | None:
+    flag = catalogue.get(name)
+    return next((s for s in flag.spellings if s.startswith("--")), None) if flag is not None else None
 
 
 def _is_before(catalogue: FlagCatalogue, release: str) -> bool:

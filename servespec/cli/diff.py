@@ -1,0 +1,35 @@
+"""``servespec diff``: the semantic difference of two specs."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def command(
+    old: Annotated[Path, typer.Argument(metavar="A", help="A spec.")],
+    new: Annotated[Path, typer.Argument(metavar="B", help="The spec to compare it with.")],
+    output_format: Annotated[str, typer.Option("--format", "-f", help="text or json.")] = "text",
+    online: Annotated[bool, typer.Option("--online", help="Let model facts come from the Hub.")] = False,
+) -> int:
+    """Compare two specs by what they mean: keys, effective settings of each engine, memory, findings.
+
+    Exits with 0 when they mean the same, 1 when they differ.
+    """
+    from servespec.errors import SourceError, UsageError
+    from servespec.report.comparison import as_json, as_text
+    from servespec.spec.loader import load
+    from servespec.upgrade import compare
+
+    if output_format not in ("text", "json"):
+        raise UsageError(f"--format is text or json, not {output_format!r}")
+    loaded = load(old), load(new)
+    for path, one in zip((old, new), loaded, strict=True):
+        if one.spec is None and one.partial is None:
+            raise SourceError(f"{path} is no spec that can be read: `servespec check {path}` says why")
+    found = compare(*loaded, online=online)
+    sys.stdout.write(as_json(found) if output_format == "json" else as_text(found))
+    return 0 if found.is_same else 1

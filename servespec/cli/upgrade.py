@@ -1,0 +1,71 @@
+"""``servespec upgrade``: what newer engines do to a spec."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def command(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="The spec.")],
+    to: Annotated[
+        list[str] | None,
+        typer.Option("--to", metavar="ENGINE=VERSION", help="An engine's new version; may be repeated."),
+    ] = None,
+    fix: Annotated[bool, typer.Option("--fix", help="Rewrite the spec, keeping comments and order.")] = False,
+    output_format: Annotated[str, typer.Option("--format", "-f", help="text or json.")] = "text",
+    online: Annotated[bool, typer.Option("--online", help="Let model facts come from the Hub.")] = False,
+) -> int:
+    """Show what becomes of a spec on newer engines: flags, effective settings, memory.
+
+    Without --to: the newest version known of every engine that the spec is for. Exits with 1 when the new version
+    would refuse the spec over something that a person has to decide.
+    """
+    from servespec.errors import SourceError, UsageError
+    from servespec.report.comparison import as_json, as_text
+    from servespec.resolve import engines_of
+    from servespec.spec.loader import load
+    from servespec.upgrade import upgrade
+
+    if output_format not in ("text", "json"):
+        raise UsageError(f"--format is text or json, not {output_format!r}")
+    loaded = load(file)
+    spec = loaded.spec or loaded.partial
+    if spec is None:
+        raise SourceError(f"{file} is no spec that can be read: `servespec check {file}` says why")
+    text = file.read_text("utf-8")
+    found = upgrade(loaded, text, _versions(to or [], engines_of(spec)), online=online)
+    if output_format == "json":
+        sys.stdout.write(as_json(found.comparison, found))
+    else:
+        sys.stdout.write(as_text(found.comparison, found))
+    if fix and found.text != text:
+        partial = file.with_name(file.name + ".partial")
+        partial.write_text(found.text, "utf-8")
+        partial.replace(file)
+        sys.stderr.write(f"{file} is rewritten\n")
+    return 1 if found.open_problems else 0
+
+
+def _versions(to: list[str], engines: tuple[str, ...]) -> dict[str, str]:
+    from servespec.engines import engine_names
+    from servespec.engines.flag_catalogue import load, newest
+    from servespec.errors import UsageError
+
+    if not to:
+        return {engine: newest(engine) for engine in engines}
+    versions = {}
+    for word in to:
+        engine, separator, version = word.partition("=")
+        if not separator or engine not in engine_names() or not version:
+            raise UsageError(
+                f"--to takes ENGINE=VERSION with one of {', '.join(engine_names())}, not {word!r}"
+            )
+        if not load(engine, version).exact:
+            near = load(engine, version).version
+            sys.stderr.write(f"warning: no {engine} {version} in the catalogue; {near} stands for it\n")
+        versions[engine] = version
+    return versions

@@ -1,0 +1,55 @@
+"""Change versions and ``args`` in a spec's text and leave everything else as a person wrote it."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Mapping
+from typing import Any
+
+from ruamel.yaml import YAML
+from ruamel.yaml.comments import CommentedMap
+from ruamel.yaml.scalarstring import DoubleQuotedScalarString
+from ruamel.yaml.util import load_yaml_guess_indent
+
+_WIDTH = 1 << 20
+
+
+def rewrite(text: str, versions: Mapping[str, str], args: Mapping[tuple[str, str], Mapping[str, Any]]) -> str:
+    """The text with other engine versions, and entries of ``args`` replaced: (engine, name) → what to give instead.
+
+    Comments, order and quotes stay.
+    """
+    _, indent, offset = load_yaml_guess_indent(text)
+    yaml = YAML()
+    yaml.preserve_quotes = True
+    yaml.width = _WIDTH
+    yaml.indent(mapping=2, sequence=indent or 4, offset=offset if offset is not None else 2)
+    document = yaml.load(text)
+    targets = document.setdefault("targets", CommentedMap())
+    for engine, version in versions.items():
+        if targets.get(engine) is None:
+            targets[engine] = CommentedMap()
+        before = targets[engine].get("version")
+        # Releases of two numbers would be read as floats; what was quoted stays so.
+        is_plain = before is None or type(before) is str
+        targets[engine]["version"] = version if is_plain else type(before)(version)
+        if version.count(".") < 2 and is_plain:
+            targets[engine]["version"] = DoubleQuotedScalarString(version)
+    for (engine, name), give in args.items():
+        section = targets[engine]["args"]
+        place = list(section).index(name)
+        comment = section.ca.items.pop(name, None)
+        del section[name]
+        for number, (flag, value) in enumerate(give.items()):
+            held = section.get(flag)
+            if isinstance(held, CommentedMap) and isinstance(value, Mapping):
+                held.update(value)
+            elif held is None:
+                section.insert(place + number, flag, value)
+                if comment is not None and number == 0:
+                    section.ca.items[flag] = comment
+        if not section:
+            del targets[engine]["args"]
+    out = io.StringIO()
+    yaml.dump(document, out)
+    return out.getvalue()
