@@ -1,0 +1,25 @@
+# Rendered by servespec 0.1.0 from deepseek-v3-2x8xh200.yaml for vllm 0.25.1, format client.
+# Change the spec and render again; servespec keeps a file that was changed by hand.
+# servespec-hash: sha256:94f70f42e9575ffaa80ef5dfcd1c2b3116e442360d93615af8d7f6a599603a0a
+"""Ask the server through the openai package: one answer, then one that streams."""
+
+import os
+
+from openai import OpenAI
+
+client = OpenAI(
+    base_url=os.environ.get("SERVER_URL", 'http://localhost:8000') + "/v1",
+    api_key="none",  # the server asks for no key; the package wants one
+)
+MODEL = 'deepseek-ai/DeepSeek-V3'
+MESSAGES = [{"role": "user", "content": 'The capital of France is'}]
+
+answer = client.chat.completions.create(model=MODEL, messages=MESSAGES, max_tokens=128)
+print(answer.choices[0].message.content)
+
+for chunk in client.chat.completions.create(
+    model=MODEL, messages=MESSAGES, max_tokens=128, stream=True
+):
+    if chunk.choices and chunk.choices[0].delta.content:
+        print(chunk.choices[0].delta.content, end="", flush=True)
+print()

@@ -1,0 +1,25 @@
+# Rendered by servespec 0.1.0 from tiny-cpu.yaml for vllm 0.32.0, format client.
+# Change the spec and render again; servespec keeps a file that was changed by hand.
+# servespec-hash: sha256:bb51290778e4288fde8955ab77266a9c1038611a28d8f66371aa7a12c832fa19
+"""Ask the server through the openai package: one answer, then one that streams."""
+
+import os
+
+from openai import OpenAI
+
+client = OpenAI(
+    base_url=os.environ.get("SERVER_URL", 'http://127.0.0.1:8000') + "/v1",
+    api_key="none",  # the server asks for no key; the package wants one
+)
+MODEL = 'tiny'
+MESSAGES = [{"role": "user", "content": 'The quick brown fox'}]
+
+answer = client.chat.completions.create(model=MODEL, messages=MESSAGES, max_tokens=128)
+print(answer.choices[0].message.content)
+
+for chunk in client.chat.completions.create(
+    model=MODEL, messages=MESSAGES, max_tokens=128, stream=True
+):
+    if chunk.choices and chunk.choices[0].delta.content:
+        print(chunk.choices[0].delta.content, end="", flush=True)
+print()
