@@ -145,7 +145,7 @@ def latent_attention_copied(subject: Subject) -> Iterable[Finding]:
 )
 def one_replica(subject: Subject) -> Iterable[Finding]:
     """replicas is written and 1."""
-    if subject.spec.deploy.replicas == 1:
+    if "deploy.replicas" in subject.words and subject.spec.deploy.replicas == 1:
         yield Finding(message="one replica: nothing answers while it restarts", key="deploy.replicas")
 
 

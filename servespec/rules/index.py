@@ -12,6 +12,7 @@ INDEX: tuple[tuple[str, str, str, str, str, str | None, str, tuple[str, ...]], .
     ("SV005", "duplicate-key", "servespec.rules.spec", "DUPLICATE_KEY", "", None, "", ()),
     ("SV006", "unknown-tag", "servespec.rules.spec", "UNKNOWN_TAG", "", None, "", ()),
     ("SV007", "extends", "servespec.rules.spec", "EXTENDS", "", None, "", ()),
+    ("SV008", "unused-ignore", "servespec.rules.spec", "UNUSED_IGNORE", "", None, "", ()),
     ("SV010", "unknown-key", "servespec.rules.spec", "UNKNOWN_KEY", "", None, "", ()),
     ("SV011", "missing-key", "servespec.rules.spec", "MISSING_KEY", "", None, "", ()),
     ("SV012", "wrong-type", "servespec.rules.spec", "WRONG_TYPE", "", None, "", ()),
@@ -115,7 +116,6 @@ INDEX: tuple[tuple[str, str, str, str, str, str | None, str, tuple[str, ...]], .
     ("SV296", "sglang-positive-counts", "servespec.engines.sglang.rules.serving", "positive_counts", "target", "sglang", ">=0.4.1", ("args.tokenizer_worker_num", "args.gpu_id_step", "args.base_gpu_id", "args.schedule_conservativeness")),
     ("SV297", "sglang-lora-without-modules", "servespec.engines.sglang.rules.adapters", "lora_without_modules", "target", "sglang", ">=0.4.9", ("model.adapters", "args.enable_lora")),
     ("SV298", "sglang-loaded-loras", "servespec.engines.sglang.rules.adapters", "loaded_loras", "target", "sglang", ">=0.4.10", ("args.max_loaded_loras",)),
-    ("SV299", "sglang-lora-chunk-size", "servespec.engines.sglang.rules.adapters", "lora_chunk_size", "target", "sglang", ">=0.5.4", ("args.max_lora_chunk_size",)),
     ("SV301", "gpus-left-idle", "servespec.rules.hardware", "gpus_left_idle", "spec", None, "", ("hardware.count", "hardware.nodes")),
     ("SV302", "tensor-parallel-across-nodes", "servespec.rules.hardware", "tensor_parallel_across_nodes", "spec", None, "", ("hardware.nodes",)),
     ("SV303", "more-stages-than-layers", "servespec.rules.hardware", "more_stages_than_layers", "target", None, "", ("parallel.pipeline",)),
@@ -177,4 +177,7 @@ INDEX: tuple[tuple[str, str, str, str, str, str | None, str, tuple[str, ...]], .
     ("SV506", "image-latest", "servespec.rules.security", "image_latest", "spec", None, "", ("targets",)),
     ("SV507", "image-without-digest", "servespec.rules.security", "image_without_digest", "spec", None, "", ("targets",)),
     ("SV508", "local-media-root", "servespec.rules.security", "local_media_root", "spec", None, "", ("targets",)),
+    ("SV591", "image-not-allowed", "servespec.rules.policy", "IMAGE_NOT_ALLOWED", "", None, "", ()),
+    ("SV592", "gpu-not-allowed", "servespec.rules.policy", "GPU_NOT_ALLOWED", "", None, "", ()),
+    ("SV593", "model-not-allowed", "servespec.rules.policy", "MODEL_NOT_ALLOWED", "", None, "", ()),
 )

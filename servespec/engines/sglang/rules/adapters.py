@@ -64,26 +64,3 @@ def loaded_loras(subject: Subject) -> Iterable[Finding]:
         yield Finding(message=f"max_loaded_loras is {loaded}, below max_loras_per_batch {batch}", key=key)
     elif given > loaded:
         yield Finding(message=f"{given} adapters are given, max_loaded_loras is {loaded}", key=key)
-
-
-@rule(
-    code="SV299",
-    name="sglang-lora-chunk-size",
-    severity=Severity.error,
-    engine="sglang",
-    versions=">=0.5.4",
-    summary="max_lora_chunk_size is 16, 32, 64 or 128.",
-    explanation="The kernels of the chunked backend take powers of two.",
-    error_text="--max-lora-chunk-size must be a power of 2 between 16 and 128.",
-    fix="Take one of the four.",
-    source="SGLang 0.5.4 to 0.5.23 check_lora_server_args",
-    triggers=("args.max_lora_chunk_size",),
-)
-def lora_chunk_size(subject: Subject) -> Iterable[Finding]:
-    """max_lora_chunk_size is no power of two in 16..128."""
-    size = subject.integer("max_lora_chunk_size")
-    if size is not None and has_adapters(subject) and size not in (16, 32, 64, 128):
-        yield Finding(
-            message=f"max_lora_chunk_size is {size}; 16, 32, 64 or 128 are taken",
-            key=subject.key("max_lora_chunk_size"),
-        )

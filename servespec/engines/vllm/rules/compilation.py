@@ -169,6 +169,8 @@ def xformers_removed(subject: Subject) -> Iterable[Finding]:
 )
 def attention_backend_variable_ignored(subject: Subject) -> Iterable[Finding]:
     """VLLM_ATTENTION_BACKEND is set."""
+    if "VLLM_ATTENTION_BACKEND" not in subject.env:
+        return
     own = "VLLM_ATTENTION_BACKEND" in subject.target.target.env
     yield Finding(
         message=f"vLLM {subject.target.version} does not read VLLM_ATTENTION_BACKEND: use args.attention_backend",
