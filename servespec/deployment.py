@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
 
+from servespec.calibration.model import Calibration
 from servespec.hardware.gpu import GPU
 from servespec.models.facts import ModelFacts
 from servespec.spec.model import Spec, Target
@@ -74,7 +75,8 @@ class Deployment:
     """What one engine of one version would run: spec, model facts, GPU, effective settings.
 
     ``version`` is the catalogue's version that is followed, ``asked_version`` what the spec says;
-    they differ where the catalogue does not have it. ``draft`` are the facts of a draft model.
+    they differ where the catalogue does not have it. ``draft`` are the facts of a draft model. ``calibration``
+    is what was measured of this engine version on this GPU, where there is any.
     ``directory`` is the spec's folder, against which relative paths hold.
     """
 
@@ -87,6 +89,7 @@ class Deployment:
     gpu: GPU
     settings: Settings
     draft: ModelFacts | None = None
+    calibration: Calibration | None = None
     directory: Path = field(default_factory=Path)
 
     @property

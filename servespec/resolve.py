@@ -63,6 +63,7 @@ def find_facts(spec: Spec, directory: Path, *, online: bool = False) -> Facts:
 
 def resolve_target(spec: Spec, engine_name: str, facts: Facts, directory: Path) -> Resolution:
     """Fill every blank for one engine. ``facts`` has to be complete. Raises ServespecError."""
+    from servespec.calibration.store import find_calibration
     from servespec.engines import engine_names, get_engine
     from servespec.engines.base import Inputs
 
@@ -95,6 +96,7 @@ def resolve_target(spec: Spec, engine_name: str, facts: Facts, directory: Path) 
         gpu=facts.gpu,
         settings=resolved.settings,
         draft=facts.draft,
+        calibration=find_calibration(directory, engine_name, version, facts.gpu.name),
         directory=directory,
     )
     return Resolution(

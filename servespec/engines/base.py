@@ -9,6 +9,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
+    from servespec.calibration.model import Conditions
     from servespec.deployment import Deployment, Settings
     from servespec.diagnostics import Diagnostic
     from servespec.engines.launch import Launch
@@ -75,6 +76,10 @@ class Engine(Protocol):
         """Predict what the engine allocates. Raises UnmodelledError."""
         ...
 
+    def conditions(self, deployment: Deployment) -> Conditions:
+        """What has to be alike for a measured term of this engine to hold for another start."""
+        ...
+
     def lower(self, deployment: Deployment) -> Launch:
         """The launch configuration that means the deployment: argv, environment, image, health."""
         ...
@@ -89,6 +94,10 @@ class Engine(Protocol):
 
     def rules(self) -> Sequence[Rule]:
         """Rules that hold for this engine alone."""
+        ...
+
+    def random_weights_args(self) -> Mapping[str, object] | None:
+        """Arguments that start it on random weights, for calibration; None where it cannot."""
         ...
 
     def log_reader(self, version: str) -> LogReader:

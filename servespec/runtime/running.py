@@ -37,7 +37,7 @@ class StartFailed(StartError):
     """The server ended, or was not ready in time.
 
     ``exit_code`` is its own, None when it was stopped; ``reason`` the decisive log line, ``remedy`` what the
-    spec should change, ``tail`` the end of the log.
+    spec should change, ``tail`` the end of the log, ``observed`` what the log says of memory.
     """
 
     def __init__(
@@ -48,6 +48,7 @@ class StartFailed(StartError):
         reason: str | None,
         remedy: str | None,
         tail: tuple[str, ...],
+        observed: Observed,
     ) -> None:
         """Put the parts together; the tail is shown where no line is decisive."""
         parts = [what]
@@ -58,6 +59,7 @@ class StartFailed(StartError):
         self.reason = reason
         self.remedy = remedy
         self.tail = tail
+        self.observed = observed
 
 
 class Running:
@@ -164,6 +166,7 @@ class Running:
             reason=observed.refusal,
             remedy=advice(observed, self.launch),
             tail=tuple(line for line in self.log() if line.strip())[-TAIL_LINES:],
+            observed=observed,
         )
 
 

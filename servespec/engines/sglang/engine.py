@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from servespec.calibration.model import Conditions
     from servespec.deployment import Deployment
     from servespec.diagnostics import Diagnostic
     from servespec.engines.base import Inputs, Resolved
@@ -52,6 +53,12 @@ class SGLangEngine:
 
         return budget(deployment)
 
+    def conditions(self, deployment: Deployment) -> Conditions:
+        """Eager or with graphs, and ranks."""
+        from servespec.engines.sglang.memory import conditions
+
+        return conditions(deployment)
+
     def lower(self, deployment: Deployment) -> Launch:
         """argv, environment, image and health of the server."""
         from servespec.engines.sglang.lower import lower
@@ -75,6 +82,10 @@ class SGLangEngine:
         from servespec.engines.sglang.rules import RULES
 
         return RULES
+
+    def random_weights_args(self) -> Mapping[str, object] | None:
+        """Arguments that start it without a checkpoint."""
+        return {"load_format": "dummy"}
 
     def log_reader(self, version: str) -> LogReader:
         """A reader of this version's start-up log."""

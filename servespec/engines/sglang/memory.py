@@ -11,6 +11,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from types import MappingProxyType
 
+from servespec.calibration.model import Conditions
 from servespec.deployment import Deployment
 from servespec.engines.sglang import shortfalls
 from servespec.engines.sglang.device import Free, free_memory
@@ -21,6 +22,7 @@ from servespec.engines.sglang.states import StatePool, state_pool
 from servespec.engines.sglang.weights import weights
 from servespec.errors import UnmodelledError
 from servespec.memory.budget import MemoryBudget, Term
+from servespec.memory.calibrated import calibrated, with_residual
 from servespec.memory.verdict import verdict_of
 
 SOURCE = "sglang mem_cache/kv_cache_configurator.py (before 0.5.10 model_executor/model_runner.py)"
@@ -62,9 +64,18 @@ def _refuse_unmodelled(deployment: Deployment) -> None:
         )
 
 
+def conditions(deployment: Deployment) -> Conditions:
+    """Under which conditions a measured term holds: graphs or none, and ranks."""
+    settings = deployment.settings
+    return Conditions(eager=settings.flag("disable_cuda_graph"), tensor_parallel=settings.integer("tp_size"))
+
+
 def _stage(deployment: Deployment, index: int) -> Stage:
     settings, gpu = deployment.settings, deployment.gpu
     loaded = weights(deployment, index)
+    if not gpu.is_cpu:
+        when = conditions(deployment)
+        loaded = with_residual(calibrated(loaded, "weights_bytes", deployment, when), deployment, when)
     per_token = cell(deployment.model, settings, deployment.version, index)
     cap = settings.value("max_total_tokens")
     ranks = settings.integer("tp_size") * settings.integer("pp_size")
@@ -137,6 +148,7 @@ def _assemble(deployment: Deployment, stage: Stage) -> MemoryBudget:
         shortfalls=found.shortfalls,
         estimated_max_model_len=min(stage.tokens, context) if stage.tokens else None,
         block_size=settings.integer("page_size"),
+        calibration=deployment.calibration.name if deployment.calibration else None,
         num_blocks=stage.tokens // settings.integer("page_size"),
         kv_formula=(
             f"tokens = (free after loading − free at start × (1 − {fraction:.4g})) ÷ {per_token:,.0f} bytes per token"

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from servespec.calibration.model import Conditions
     from servespec.deployment import Deployment
     from servespec.diagnostics import Diagnostic
     from servespec.engines.base import Inputs, Resolved
@@ -52,6 +53,12 @@ class TGIEngine:
 
         return budget(deployment)
 
+    def conditions(self, deployment: Deployment) -> Conditions:
+        """Ranks alone."""
+        from servespec.calibration.model import Conditions
+
+        return Conditions(eager=False, tensor_parallel=deployment.settings.integer("num_shard"))
+
     def lower(self, deployment: Deployment) -> Launch:
         """argv, environment, image and health of the server."""
         from servespec.engines.tgi.lower import lower
@@ -75,6 +82,10 @@ class TGIEngine:
         from servespec.engines.tgi.rules import RULES
 
         return RULES
+
+    def random_weights_args(self) -> Mapping[str, object] | None:
+        """None: it starts with a checkpoint only."""
+        return None
 
     def log_reader(self, version: str) -> LogReader:
         """A reader of this version's start-up log."""

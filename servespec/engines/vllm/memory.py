@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import math
+import sys
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from servespec.calibration.model import Conditions
 from servespec.engines.vllm.activation import activation_term
 from servespec.engines.vllm.graphs import beyond_budget_terms, subtracted_term
 from servespec.engines.vllm.kv import Capacity, capacity
@@ -15,6 +17,7 @@ from servespec.engines.vllm.shortfalls import Situation, shortfalls
 from servespec.engines.vllm.weights import weights_term
 from servespec.errors import UnmodelledError
 from servespec.memory.budget import MemoryBudget, Term
+from servespec.memory.calibrated import calibrated, with_residual
 from servespec.memory.verdict import verdict_of
 
 if TYPE_CHECKING:
@@ -52,6 +55,14 @@ def budget(deployment: Deployment) -> MemoryBudget:
     return _assemble(deployment, tightest, requested)
 
 
+def conditions(deployment: Deployment) -> Conditions:
+    """Under which conditions a measured term holds: compiled or eager, and ranks."""
+    settings = deployment.settings
+    return Conditions(
+        eager=settings.flag("enforce_eager"), tensor_parallel=settings.integer("tensor_parallel_size")
+    )
+
+
 def requested_bytes(deployment: Deployment) -> int:
     """ceil(gpu_memory_utilization × device total) (v1/worker/utils.py request_memory); on a CPU the KV space."""
     fraction = deployment.settings.number("gpu_memory_utilization")
@@ -61,6 +72,8 @@ def requested_bytes(deployment: Deployment) -> int:
 def _stage(deployment: Deployment, stage: int, requested: int) -> StageBudget:
     stages = deployment.settings.integer("pipeline_parallel_size")
     layers = stage_layers(deployment.model.layers, stages)[stage]
+    if stage == stages - 1:  # layers of drafts come after all others
+        layers = range(layers.start, sys.maxsize)
     weights = weights_term(deployment, stage)
     fixed = deployment.settings.value("kv_cache_memory_bytes")
     if deployment.gpu.is_cpu:
@@ -69,9 +82,12 @@ def _stage(deployment: Deployment, stage: int, requested: int) -> StageBudget:
         )
         activation, non_torch, graphs = nothing
     else:
-        activation = activation_term(deployment)
-        non_torch = non_torch_term(deployment)
-        graphs = subtracted_term(deployment)
+        when = conditions(deployment)
+        weights = calibrated(weights, "weights_bytes", deployment, when)
+        activation = calibrated(activation_term(deployment), "activation_bytes", deployment, when)
+        non_torch = calibrated(non_torch_term(deployment), "non_torch_bytes", deployment, when)
+        non_torch = with_residual(non_torch, deployment, when)
+        graphs = calibrated(subtracted_term(deployment), "cuda_graph_bytes", deployment, when)
     if isinstance(fixed, int) and not isinstance(fixed, bool):
         kv_bytes = fixed
     elif deployment.gpu.is_cpu:
@@ -131,6 +147,7 @@ def _assemble(deployment: Deployment, stage: StageBudget, requested: int) -> Mem
         num_blocks=blocks,
         kv_formula="blocks = KV bytes ÷ (page bytes × layers of a group); tokens as this version prints them",
         kv_source=f"vllm {deployment.version} v1/core/kv_cache_utils.py",
+        calibration=deployment.calibration.name if deployment.calibration else None,
         details={
             "kv_groups": len(cache.groups),
             "bytes_per_block": cache.bytes_per_block,

@@ -1,0 +1,132 @@
+"""One start on the GPU at hand, from the stand-in checkpoint to the row."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from servespec.calibration.rows import Row
+from servespec.calibration.trial import Trial
+from servespec.engines import get_engine
+from servespec.errors import StartError
+from servespec.runtime.running import StartFailed
+from servespec.smoke.client import ProbeFailed
+from servespec.smoke.probe import Server
+from servespec.smoke.reconcile import merge
+
+if TYPE_CHECKING:
+    from servespec.engines.observed import Observed
+    from servespec.runtime.place import Place
+    from servespec.runtime.running import Watcher
+
+SETTLE_SECONDS = 60.0
+"""How long the memory of an engine that ended may take to come back."""
+
+SLACK_BYTES = 64 * 2**20
+
+ROUNDING = {"weights_bytes": 5_368_709, "activation_bytes": 5_368_709, "non_torch_bytes": 5_368_709}
+"""Half of the 0.01 GiB to which engines round these in their logs."""
+
+
+def measure(trial: Trial, place: Place, limit_seconds: float, watcher: Watcher | None = None) -> Row:
+    """Start, read what was allocated, stop, wait for the memory to come back. Nothing is left running."""
+    from servespec.runtime import run
+
+    before = gpu_used_bytes()
+    begun = time.monotonic()
+    memory = {} if before is None else {"before": before}
+    try:
+        with run(trial.deployment, place, limit_seconds=limit_seconds, watcher=watcher) as server:
+            seen = _observe(trial, server.url, server.observed())
+            ready = gpu_used_bytes()
+            outcome: dict[str, Any] = {"outcome": "started"}
+            if ready is not None:
+                memory["ready"] = ready
+    except StartFailed as failure:
+        seen = failure.observed
+        outcome = {"outcome": _outcome(failure), "error": failure.reason}
+    seconds = time.monotonic() - begun
+    after = _settled(before)
+    if after is not None:
+        memory["after"] = after
+    return _row(trial, {**outcome, **_figures(seen)}, memory, seconds)
+
+
+def _observe(trial: Trial, url: str, log: Observed) -> Observed:
+    engine = get_engine(trial.deployment.engine)
+    server = Server(url=url, model=trial.id, max_model_len=None)
+    try:
+        return merge(log, engine.observe_server(server))
+    except ProbeFailed:
+        return log
+
+
+def _outcome(failure: StartFailed) -> str:
+    if failure.exit_code_of_server is None:
+        return "timeout"
+    kind = failure.observed.refusal_kind or ""
+    if "memory" in kind and kind != "no_memory_for_kv":
+        return "oom"
+    return "refused" if kind else "failed"
+
+
+def _figures(seen: Observed) -> dict[str, Any]:
+    names = (
+        "weights_bytes", "activation_bytes", "non_torch_bytes", "kv_cache_bytes", "kv_tokens", "num_blocks",
+        "block_size", "max_concurrency", "estimated_max_model_len",
+    )  # fmt: skip
+    found = {name: getattr(seen, name) for name in names if getattr(seen, name) is not None}
+    if seen.cuda_graph_estimate_bytes is not None:
+        found["cuda_graph_bytes"] = seen.cuda_graph_estimate_bytes
+    if seen.cuda_graph_bytes is not None:
+        found["cuda_graph_captured_bytes"] = seen.cuda_graph_bytes
+    return found
+
+
+def _row(trial: Trial, measured: Mapping[str, Any], memory: Mapping[str, int], seconds: float) -> Row:
+    deployment = trial.deployment
+    when = get_engine(deployment.engine).conditions(deployment)
+    spec = deployment.spec.model_copy(
+        update={"model": deployment.spec.model.model_copy(update={"id": deployment.model.id})}
+    )
+    return Row(
+        id=trial.id,
+        engine=deployment.engine,
+        version=deployment.version,
+        gpu=deployment.gpu.name,
+        spec=spec.model_dump(mode="json", exclude_defaults=True),
+        predicted=trial.predicted,
+        measured=measured,
+        precision={name: value for name, value in ROUNDING.items() if name in measured},
+        gpu_memory=memory,
+        seconds=seconds,
+        eager=when.eager,
+        tensor_parallel=when.tensor_parallel,
+    )
+
+
+def gpu_used_bytes() -> int | None:
+    """Used memory of the first GPU by NVML; None where there is none."""
+    from servespec.errors import ServespecError
+    from servespec.hardware.nvml import inventory
+
+    try:
+        shown = inventory().gpus
+    except ServespecError:
+        return None
+    return shown[0].used_bytes if shown else None
+
+
+def _settled(before: int | None) -> int | None:
+    """Wait until the GPU's used memory is back where it was. Raises StartError when it does not come back."""
+    if before is None:
+        return None
+    deadline = time.monotonic() + SETTLE_SECONDS
+    while (used := gpu_used_bytes()) is not None and used > before + SLACK_BYTES:
+        if time.monotonic() > deadline:
+            raise StartError(
+                f"the GPU still holds {(used - before) / 2**30:.2f} GiB more than before the start: something was left behind"
+            )
+        time.sleep(0.5)
+    return used
