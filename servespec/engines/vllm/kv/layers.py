@@ -10,6 +10,9 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from servespec.engines.vllm.kv.formats import page_bytes
+from servespec.engines.vllm.kv.hybrid import attention_block_size
+from servespec.engines.vllm.placement import loads_mtp
+from servespec.engines.vllm.speculative import draft_deployment
 from servespec.memory.kv import state_bytes
 from servespec.memory.shards import ceil_div
 from servespec.models.facts import KVKind, KVLayers, Part
@@ -70,12 +73,10 @@ class Request:
 
 
 def layer_specs(deployment: Deployment) -> tuple[tuple[int, LayerSpec], ...]:
-    """(layer, spec) of every layer that keeps something, in the order of the layers.
+    """(layer, spec) of every layer that keeps something, in the order of the layers, a draft's at the end.
 
     Raises UnmodelledError for a cache type that has no known size.
     """
-    from servespec.engines.vllm.kv.hybrid import attention_block_size
-
     block_size, padded_page = attention_block_size(deployment)
     found: list[tuple[int, LayerSpec]] = []
     for kept in deployment.model.kv:
@@ -83,13 +84,16 @@ def layer_specs(deployment: Deployment) -> tuple[tuple[int, LayerSpec], ...]:
             continue
         spec = _spec(deployment, kept, block_size, padded_page)
         found.extend((layer, spec) for layer in kept.layers)
-    return tuple(sorted(found, key=lambda item: item[0]))
+    found.sort(key=lambda item: item[0])
+    draft = draft_deployment(deployment)
+    if draft is not None:
+        after = deployment.model.layers
+        found.extend((after + layer, spec) for layer, spec in layer_specs(draft))
+    return tuple(found)
 
 
 def _drafts(deployment: Deployment, kept: KVLayers) -> bool:
     """Whether multi-token prediction layers are loaded, and so keep a cache of their own."""
-    from servespec.engines.vllm.placement import loads_mtp
-
     return kept.part is Part.mtp and loads_mtp(deployment)
 
 

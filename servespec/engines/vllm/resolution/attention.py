@@ -78,22 +78,53 @@ def _cache_dtype(builder: Builder) -> None:
         "kv_cache_dtype", "auto", spec_value=None if asked == "auto" else asked, spec_key="kv_cache.dtype"
     )
     quantization = inputs.model.quantization
-    # vllm/utils/torch_utils.py, resolve_kv_cache_dtype_string: `auto` follows the checkpoint's
-    # kv_cache_quant_algo / kv_cache_scheme.
     if value == "auto" and quantization is not None and quantization.kv_cache_dtype is not None:
-        builder.put(
-            "kv_cache_dtype", quantization.kv_cache_dtype, "derived from the checkpoint's quantization"
-        )
+        # utils/torch_utils.py resolve_kv_cache_dtype_string (ModelOpt, since 0.14);
+        # attention/layer.py kv_cache_scheme (compressed-tensors, since 0.15)
+        since = ">=0.14" if quantization.method.startswith("modelopt") else ">=0.15"
+        if builder.is_version(since):
+            value = quantization.kv_cache_dtype
+            builder.put("kv_cache_dtype", value, "derived from the checkpoint's quantization")
+    if inputs.model.extra.get("sparse_attention") and inputs.gpu.kind == "cuda":
+        _sparse_cache_dtype(builder, str(value))
+
+
+def _sparse_cache_dtype(builder: Builder, value: str) -> None:
+    """DeepSeek-V3.2 and its like: fp8 is FlashMLA's own layout, except where FlashInfer runs (10.x, since 0.19).
+
+    Source: model_executor/models/config.py DeepseekV32ForCausalLM (0.11 took it for auto too), later
+    layers/attention/mla_attention.py.
+    """
+    capability = builder.inputs.gpu.compute_capability or (9, 0)
+    if value.startswith("fp8"):
+        if capability < (10, 0) or builder.is_version("<0.19"):
+            builder.derive("kv_cache_dtype", "fp8_ds_mla", "sparse MLA")
+    elif value == "auto" and builder.is_version("<0.12"):
+        builder.derive("kv_cache_dtype", "fp8_ds_mla", "sparse MLA")
 
 
 def _block_size(builder: Builder) -> None:
     inputs = builder.inputs
     # vllm/platforms/cuda.py: 16, MLA kernels of their own sizes; vllm/platforms/cpu.py: 128.
     default = 128 if inputs.gpu.is_cpu else 16
+    has_latent = any(layers.kind is KVKind.latent for layers in inputs.model.kv)
+    if has_latent and inputs.gpu.kind == "cuda":
+        default = _latent_block_size(builder)
     builder.choose(
         "block_size", default, spec_value=inputs.spec.kv_cache.block_size, spec_key="kv_cache.block_size"
     )
-    has_latent = any(layers.kind is KVKind.latent for layers in inputs.model.kv)
     if inputs.gpu.is_cpu and has_latent and builder.is_version(">=0.30"):
         # vllm/platforms/cpu.py: the reference MLA kernel is compiled for 16 alone.
         builder.derive("block_size", 16, "the CPU's MLA kernel")
+
+
+def _latent_block_size(builder: Builder) -> int:
+    """Tokens of a block that the MLA kernels take: sparse ones 64, FlashInfer (10.x) 32 (before 0.19: 64), else 16.
+
+    Source: v1/attention/backends/mla/*.py get_supported_kernel_block_sizes; 16 on an H100 (h100-vllm-0.25.1).
+    """
+    if builder.inputs.model.extra.get("sparse_attention"):
+        return 64
+    if (builder.inputs.gpu.compute_capability or (9, 0)) >= (10, 0):
+        return 32 if builder.is_version(">=0.19") else 64
+    return 16

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+from servespec.engines.vllm.quantization import effective_quantization
 from servespec.engines.vllm.weights.allocator import CachingAllocator
 from servespec.engines.vllm.weights.kernels import Kernel, kernel_for
 from servespec.engines.vllm.weights.lora import adapter_sizes
@@ -44,10 +45,9 @@ def new_allocator(deployment: Deployment) -> CachingAllocator:
     return CachingAllocator(never_split_from)
 
 
-def allocate_model(
-    deployment: Deployment, modules: tuple[Module, ...], ropes: tuple[RopeTable, ...], *, online: bool
-) -> int:
+def allocated_bytes(deployment: Deployment, modules: tuple[Module, ...], ropes: tuple[RopeTable, ...]) -> int:
     """Bytes that the allocator counts once the modules and rope tables are there."""
+    online = deployment.model.quantization is None and effective_quantization(deployment) is not None
     allocator = new_allocator(deployment)
     allocator.allocate(4)  # a scalar that every exact row shows beyond those of its layers
     dtype = str(deployment.settings.value("dtype"))
