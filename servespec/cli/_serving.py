@@ -138,3 +138,13 @@ def started(
             flush=True,
         )
         yield server
+
+
+def read_text(path: Path) -> str:
+    """A whole log; ``-`` is standard input. Bytes that are no UTF-8 are replaced. Raises UsageError."""
+    if str(path) == "-":
+        return sys.stdin.buffer.read().decode("utf-8", errors="replace")
+    try:
+        return path.read_text(encoding="utf-8", errors="replace")
+    except OSError as error:
+        raise UsageError(f"cannot read {path}: {error.strerror or error}") from error

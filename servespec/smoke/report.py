@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 from xml.etree import ElementTree
@@ -13,6 +14,7 @@ from servespec.smoke.run_probes import Result
 
 if TYPE_CHECKING:
     from rich.console import Console
+    from rich.table import Table
 
 _GIB = 1 << 30
 _MARKS = {
@@ -63,6 +65,10 @@ def write(report: SmokeReport, format_name: str, *, colour: bool = False) -> str
 
 def to_text(report: SmokeReport, *, colour: bool = False) -> str:
     """Tables for people, as wide as the terminal; 100 columns where there is none."""
+    return _text_of(lambda console: _print_tables(report, console), colour)
+
+
+def _text_of(show: Callable[[Console], None], colour: bool) -> str:
     import io
     import shutil
 
@@ -70,8 +76,8 @@ def to_text(report: SmokeReport, *, colour: bool = False) -> str:
 
     out = io.StringIO()
     width = shutil.get_terminal_size((100, 24)).columns
-    _print_tables(report, Console(file=out, width=width, force_terminal=colour, no_color=not colour))
-    return out.getvalue()
+    show(Console(file=out, width=width, force_terminal=colour, no_color=not colour))
+    return "".join(line.rstrip() + "\n" for line in out.getvalue().splitlines())
 
 
 def _print_tables(report: SmokeReport, console: Console) -> None:
@@ -89,25 +95,37 @@ def _print_tables(report: SmokeReport, console: Console) -> None:
         probes.add_row(result.probe.name, _MARKS[seen.outcome], f"{seen.seconds:.2f}", escape(seen.message))
     console.print(probes)
     if report.comparisons:
-        figures = Table(title="predicted and observed", title_justify="left")
-        figures.add_column("figure", no_wrap=True)
-        for title in ("predicted", "observed", "difference"):
-            figures.add_column(title, justify="right", no_wrap=True)
-        figures.add_column("")
-        for row in report.comparisons:
-            figures.add_row(
-                row.name,
-                _shown(row.predicted, row.unit),
-                _shown(row.observed, row.unit),
-                _shown(row.difference, row.unit, sign="+") if row.difference else "0",
-                f"[{_COLOURS[row.agreement]}]{row.agreement}[/]",
-            )
-        console.print(figures)
+        console.print(_comparison_table(report.comparisons))
     if report.note:
         console.print(escape(report.note))
 
 
-def _shown(value: float, unit: str, sign: str = "") -> str:
+def _comparison_table(rows: tuple[Comparison, ...]) -> Table:
+    from rich.table import Table
+
+    figures = Table(title="predicted and observed", title_justify="left")
+    figures.add_column("figure", no_wrap=True)
+    for title in ("predicted", "observed", "difference"):
+        figures.add_column(title, justify="right", no_wrap=True)
+    figures.add_column("")
+    for row in rows:
+        figures.add_row(
+            row.name,
+            shown(row.predicted, row.unit),
+            shown(row.observed, row.unit),
+            "0" if row.agreement is Agreement.exact else shown(row.difference, row.unit, sign="+"),
+            f"[{_COLOURS[row.agreement]}]{row.agreement}[/]",
+        )
+    return figures
+
+
+def comparison_text(rows: tuple[Comparison, ...], *, colour: bool = False) -> str:
+    """Predicted and observed figures as a table."""
+    return _text_of(lambda console: console.print(_comparison_table(rows)), colour)
+
+
+def shown(value: float, unit: str, sign: str = "") -> str:
+    """A figure for people: bytes as GiB, all else with its unit."""
     if unit == "bytes":
         return f"{value / _GIB:{sign},.3f} GiB"
     number = f"{value:{sign},.0f}" if float(value).is_integer() else f"{value:{sign},.2f}"

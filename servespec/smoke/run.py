@@ -29,7 +29,7 @@ def smoke(deployment: Deployment, url: str, log: Observed | None = None) -> Smok
     """
     engine = get_engine(deployment.engine)
     launch = engine.lower(deployment)
-    max_model_len = _max_model_len(deployment)
+    max_model_len = max_model_len_of(deployment)
     server = Server(
         url=url.rstrip("/"),
         model=launch.served_model_name,
@@ -60,7 +60,8 @@ def smoke(deployment: Deployment, url: str, log: Observed | None = None) -> Smok
     )
 
 
-def _max_model_len(deployment: Deployment) -> int | None:
+def max_model_len_of(deployment: Deployment) -> int | None:
+    """The longest request that the deployment takes, by whatever name the engine calls it."""
     for name in ("max_model_len", "context_length", "max_total_tokens"):
         value = deployment.settings.value(name)
         if isinstance(value, int) and not isinstance(value, bool):
