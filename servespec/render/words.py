@@ -5,17 +5,25 @@ from __future__ import annotations
 import json
 import shlex
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 
 from servespec.engines.launch import Launch, Variable
 
 Word = str | Variable
 
 
-def command_line(launch: Launch, *, container: bool, rank: int | None = None) -> tuple[Word, ...]:
+@dataclass(frozen=True, slots=True)
+class Program:
+    """What a container runs: the entry point, None for the image's own, and its arguments."""
+
+    entrypoint: tuple[Word, ...] | None
+    arguments: tuple[Word, ...]
+
+
+def command_line(launch: Launch, *, container: bool, rank: int = 0) -> tuple[Word, ...]:
     """All flags of the server: plain ones, secret ones, those of a cluster's node.
 
-    ``rank`` 0 is the first node, anything else a worker; None stands for a command that every node
-    may run with its own rank.
+    ``rank`` 0 is the first node, anything else stands for all the others.
     """
     flags: tuple[Word, ...] = launch.container_flags if container else launch.flags
     flags += tuple(word for flag, name in launch.secret_flags for word in (flag, Variable(name)))
@@ -24,6 +32,23 @@ def command_line(launch: Launch, *, container: bool, rank: int | None = None) ->
         if rank:
             flags += launch.cluster.worker_flags
     return flags
+
+
+def container_program(launch: Launch, rank: int = 0) -> Program:
+    """What runs in the container of the first node (``rank`` 0) or of one of the others.
+
+    Where the engine relies on a cluster manager a shell starts that first; the variables of the node
+    are then the container's own.
+    """
+    flags = command_line(launch, container=True, rank=rank)
+    cluster = launch.cluster
+    if cluster is not None and rank and cluster.worker_start:
+        return Program(cluster.worker_start[:1], cluster.worker_start[1:])
+    if cluster is not None and cluster.head_start:
+        manager = " ".join(shell_word(word) for word in cluster.head_start)
+        server = " ".join(shell_word(word) for word in (*launch.command, *flags))
+        return Program(("/bin/sh", "-c"), (f"{manager} && exec {server}",))
+    return Program(None if launch.image.entrypoint_is_server else launch.command, flags)
 
 
 def shell_word(word: Word) -> str:

@@ -105,4 +105,12 @@ CLUSTER = Cluster(
 )
 
 
+RAY = Cluster(
+    rank="NODE_RANK",
+    head="HEAD_ADDRESS",
+    port=6379,
+    head_start=("ray", "start", "--head"),
+    worker_start=("ray", "start", "--address", Variable("HEAD_ADDRESS", ":6379")),
+)
+
 COMPOSE = jsonschema.Draft7Validator(json.loads((SCHEMAS / "compose-spec.json").read_text("utf-8")))

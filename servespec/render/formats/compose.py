@@ -6,7 +6,7 @@ from servespec.engines.launch import Launch
 from servespec.render import container
 from servespec.render.artefact import Artefact
 from servespec.render.job import Job
-from servespec.render.words import command_line, compose_word
+from servespec.render.words import compose_word, container_program
 from servespec.render.yaml_writer import dump_yaml
 
 
@@ -16,26 +16,35 @@ def supports(launch: Launch) -> bool:
 
 
 def render(job: Job) -> tuple[Artefact, ...]:
-    """``NAME.compose.yaml`` with one service; with several nodes it is started on each of them."""
+    """``NAME.compose.yaml`` with one service.
+
+    With several nodes it is for the first, and ``NAME.worker.compose.yaml`` for each of the others.
+    """
+    head = Artefact(f"{job.name}.compose.yaml", _document(job, rank=0))
+    if job.launch.cluster is None:
+        return (head,)
+    return (head, Artefact(f"{job.name}.worker.compose.yaml", _document(job, rank=1)))
+
+
+def _document(job: Job, rank: int) -> str:
     volumes = container.cache_volumes(job)
     document = {
         "name": job.name,
-        "services": {job.name: _service(job, volumes)},
+        "services": {job.name: _service(job, volumes, rank)},
         "volumes": {volume.label: {"name": volume.label} for volume in volumes if not volume.is_folder},
     }
-    return (Artefact(f"{job.name}.compose.yaml", dump_yaml(document, header=job.header.comment())),)
+    return dump_yaml(document, header=job.header.comment())
 
 
-def _service(job: Job, volumes: tuple[container.Volume, ...]) -> dict[str, object]:
+def _service(job: Job, volumes: tuple[container.Volume, ...], rank: int) -> dict[str, object]:
     launch = job.launch
+    program = container_program(launch, rank)
     service: dict[str, object] = {"image": launch.image.reference}
-    if not launch.image.entrypoint_is_server:
-        service["entrypoint"] = [compose_word(word) for word in launch.command]
-    service["command"] = [compose_word(word) for word in command_line(launch, container=True)]
+    if program.entrypoint is not None:
+        service["entrypoint"] = [compose_word(word) for word in program.entrypoint]
+    service["command"] = [compose_word(word) for word in program.arguments]
     service |= _network(launch)
-    environment = {name: compose_word(value) for name, value in launch.environment.items()}
-    environment |= {name: f"${{{holder}:?set {holder}}}" for name, holder in launch.secrets.items()}
-    if environment:
+    if environment := _environment(launch, rank):
         service["environment"] = environment
     service["volumes"] = [_cache(volume) for volume in volumes] + [
         {"type": "bind", "source": compose_word(source), "target": target, "read_only": True}
@@ -45,16 +54,29 @@ def _service(job: Job, volumes: tuple[container.Volume, ...]) -> dict[str, objec
     if launch.shm_bytes:
         service["shm_size"] = f"{launch.shm_bytes}b"
     return service | {
-        "healthcheck": {
-            "test": ["CMD", "curl", "-fsS", "-o", "/dev/null", container.health_url(launch)],
-            "interval": f"{container.HEALTH_INTERVAL_SECONDS}s",
-            "timeout": f"{container.HEALTH_TIMEOUT_SECONDS}s",
-            "retries": container.HEALTH_RETRIES,
-            "start_period": f"{launch.load_seconds}s",
-        },
+        "healthcheck": _healthcheck(launch) if rank == 0 else {"disable": True},
         "restart": "unless-stopped",
         "stop_grace_period": f"{launch.stop_seconds}s",
         **_rights(launch),
+    }
+
+
+def _environment(launch: Launch, rank: int) -> dict[str, str]:
+    environment = {name: compose_word(value) for name, value in launch.environment.items()}
+    environment |= {name: f"${{{holder}:?set {holder}}}" for name, holder in launch.secrets.items()}
+    if launch.cluster is not None:
+        environment[launch.cluster.rank] = f"${{{launch.cluster.rank}:?}}" if rank else "0"
+        environment[launch.cluster.head] = f"${{{launch.cluster.head}:?}}"
+    return environment
+
+
+def _healthcheck(launch: Launch) -> dict[str, object]:
+    return {
+        "test": ["CMD", "curl", "-fsS", "-o", "/dev/null", container.health_url(launch)],
+        "interval": f"{container.HEALTH_INTERVAL_SECONDS}s",
+        "timeout": f"{container.HEALTH_TIMEOUT_SECONDS}s",
+        "retries": container.HEALTH_RETRIES,
+        "start_period": f"{launch.load_seconds}s",
     }
 
 

@@ -10,7 +10,7 @@ from servespec.render import container
 from servespec.render.artefact import Artefact
 from servespec.render.job import Job
 from servespec.render.templates import fill
-from servespec.render.words import Word, command_line
+from servespec.render.words import Word, container_program
 
 
 def supports(launch: Launch) -> bool:
@@ -25,7 +25,9 @@ def render(job: Job) -> tuple[Artefact, ...]:
         "secrets": job.launch.secrets,
         "options": tuple(_options(job)),
         "gpus": job.launch.gpus_per_node if job.launch.gpu_kind == "cuda" else 0,
-        "words": (job.launch.image.reference, *_server(job.launch)),
+        "cluster": job.launch.cluster,
+        "first": _server(job.launch, rank=0),
+        "others": _server(job.launch, rank=1),
     }
     text = fill("common/docker.sh.j2", values, job.templates)
     return (Artefact(f"{job.name}.docker.sh", text, executable=True),)
@@ -56,9 +58,9 @@ def _options(job: Job) -> list[Word]:
     options += ["--cap-drop", "ALL"]
     options += [word for capability in granted.capabilities for word in ("--cap-add", capability)]
     options += [word for option in granted.options for word in ("--security-opt", option)]
+    if launch.cluster is not None:
+        options += ["--env", launch.cluster.rank, "--env", launch.cluster.head]
     options += ["--stop-timeout", str(launch.stop_seconds)]
-    if not launch.image.entrypoint_is_server:
-        options += ["--entrypoint", launch.command[0]]
     return options
 
 
@@ -69,6 +71,10 @@ def _fields(*fields: str) -> str:
     return buffer.getvalue()
 
 
-def _server(launch: Launch) -> tuple[Word, ...]:
-    flags = command_line(launch, container=True)
-    return flags if launch.image.entrypoint_is_server else (*launch.command[1:], *flags)
+def _server(launch: Launch, rank: int) -> tuple[Word, ...]:
+    """The entry point, the image and what follows it."""
+    program = container_program(launch, rank)
+    if program.entrypoint is None:
+        return (launch.image.reference, *program.arguments)
+    first, *rest = program.entrypoint
+    return ("--entrypoint", first, launch.image.reference, *rest, *program.arguments)

@@ -4,7 +4,7 @@ import shlex
 
 import pytest
 import yaml
-from render_cases import CLUSTER, COMPOSE, make_deployment, make_launch
+from render_cases import CLUSTER, COMPOSE, RAY, make_deployment, make_launch
 
 from servespec.deployment import Deployment
 from servespec.engines.launch import Launch
@@ -165,7 +165,36 @@ def test_compose_for_several_nodes_uses_the_hosts_network(deployment: Deployment
     found = service(deployment, make_launch(nodes=2, cluster=CLUSTER))
     assert found["network_mode"] == "host"
     assert "ports" not in found
-    assert found["command"][-3:] == ["${NODE_RANK:?}", "--master-addr", "${HEAD_ADDRESS:?}"]
+    assert found["environment"]["NODE_RANK"] == "0"
+    assert "healthcheck" in found
+
+
+def worker(deployment: Deployment, launch: Launch) -> dict[str, object]:
+    document = yaml.safe_load(text(deployment, launch, "compose", ".worker.compose.yaml"))
+    COMPOSE.validate(document)
+    (found,) = document["services"].values()
+    return found
+
+
+def test_compose_for_the_other_nodes_has_no_server_to_ask(deployment: Deployment) -> None:
+    found = worker(deployment, make_launch(nodes=2, cluster=CLUSTER))
+    assert found["command"][-3:] == ["--master-addr", "${HEAD_ADDRESS:?}", "--headless"]
+    assert found["healthcheck"] == {"disable": True}
+
+
+def test_a_cluster_manager_is_started_before_the_server_and_in_its_place_on_the_others(
+    deployment: Deployment,
+) -> None:
+    launch = make_launch(nodes=2, cluster=RAY)
+    head = service(deployment, launch)
+    assert head["entrypoint"] == ["/bin/sh", "-c"]
+    assert head["command"] == ["ray start --head && exec vllm serve org/model --port 8000"]
+    other = worker(deployment, launch)
+    assert other["entrypoint"] == ["ray"]
+    assert other["command"] == ["start", "--address", "${HEAD_ADDRESS:?}:6379"]
+    script = text(deployment, launch, "docker")
+    assert "--entrypoint /bin/sh" in script
+    assert '"${HEAD_ADDRESS:?}":6379' in script
 
 
 def test_docker_gives_an_image_with_its_own_entry_point_flags_alone(deployment: Deployment) -> None:

@@ -1,7 +1,7 @@
 #!/bin/sh
 # Rendered by servespec 0.1.0 from three-engines.yaml for vllm 0.25.1, format docker.
 # Change the spec and render again; servespec keeps a file that was changed by hand.
-# servespec-hash: sha256:a5899744ec7cdd6c4a4ff851c32ba1325fd4240c3cfc5329ae3cad02b9a6ffda
+# servespec-hash: sha256:1457aabb289642c9c04cb467de88cd9f17b35fcae136f61ec645e42cf561562a
 set -eu
 engine=${CONTAINER_ENGINE:-docker}
 # Docker hands out GPUs by number; podman hands them out by the container device interface.
@@ -20,8 +20,7 @@ exec "$engine" run "$@" \
   --cap-drop ALL \
   --security-opt no-new-privileges:true \
   --stop-timeout 60 \
-  --entrypoint vllm \
-  vllm/vllm-openai:v0.25.1 serve mistralai/Mistral-7B-Instruct-v0.3 \
+  --entrypoint vllm vllm/vllm-openai:v0.25.1 serve mistralai/Mistral-7B-Instruct-v0.3 \
   --host 0.0.0.0 \
   --port 8000 \
   --max-model-len 8192 \

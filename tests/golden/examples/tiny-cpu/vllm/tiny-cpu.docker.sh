@@ -1,7 +1,7 @@
 #!/bin/sh
 # Rendered by servespec 0.1.0 from tiny-cpu.yaml for vllm 0.32.0, format docker.
 # Change the spec and render again; servespec keeps a file that was changed by hand.
-# servespec-hash: sha256:b28efd86d8798024e34d1d92931b9f1c35771608169b25c76d011f1de4e980b2
+# servespec-hash: sha256:a75f599c19da1f99defceac15e0a965809f5f503697dab9b44e5b3683109a47c
 set -eu
 engine=${CONTAINER_ENGINE:-docker}
 
@@ -21,8 +21,7 @@ exec "$engine" run "$@" \
   --cap-add SYS_NICE \
   --security-opt no-new-privileges:true \
   --stop-timeout 60 \
-  --entrypoint vllm \
-  public.ecr.aws/q9t5s3a7/vllm-cpu-release-repo:v0.32.0 serve /models/tiny-llama \
+  --entrypoint vllm public.ecr.aws/q9t5s3a7/vllm-cpu-release-repo:v0.32.0 serve /models/tiny-llama \
   --host 0.0.0.0 \
   --port 8000 \
   --served-model-name tiny \
