@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from servespec.deployment import Deployment
 
 GIB = 2**30
+CPU_PROCESS_BYTES = GIB
+"""Resident memory of a vLLM worker beside its weights, on a CPU: about 1 GiB (vLLM 0.32.0, tiny models)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,15 +93,15 @@ def _stage(deployment: Deployment, stage: int, requested: int) -> StageBudget:
     if isinstance(fixed, int) and not isinstance(fixed, bool):
         kv_bytes = fixed
     elif deployment.gpu.is_cpu:
-        kv_bytes = _cpu_kv_bytes(deployment)
+        kv_bytes = _cpu_kv_bytes(deployment, weights)
     else:
         taken = weights.size_bytes + activation.size_bytes + non_torch.size_bytes + graphs.size_bytes
         kv_bytes = requested - taken
     return StageBudget(weights, activation, non_torch, graphs, kv_bytes, capacity(deployment, layers))
 
 
-def _cpu_kv_bytes(deployment: Deployment) -> int:
-    """Without a fixed space: gpu_memory_utilization of the host's memory less the process
+def _cpu_kv_bytes(deployment: Deployment, weights: Term) -> int:
+    """Without a fixed space: gpu_memory_utilization of the host's memory less what the process holds
     (v1/worker/cpu_worker.py). Raises UnmodelledError where the host's memory is not given."""
     if not deployment.gpu.total_bytes:
         raise UnmodelledError(
@@ -107,7 +109,7 @@ def _cpu_kv_bytes(deployment: Deployment) -> int:
             "the KV space of vLLM on a CPU follows the host's memory: give kv_cache.space_gib, "
             "VLLM_CPU_KVCACHE_SPACE or hardware.memory_gib",
         )
-    return requested_bytes(deployment)
+    return requested_bytes(deployment) - weights.size_bytes - CPU_PROCESS_BYTES
 
 
 def _assemble(deployment: Deployment, stage: StageBudget, requested: int) -> MemoryBudget:
@@ -120,7 +122,7 @@ def _assemble(deployment: Deployment, stage: StageBudget, requested: int) -> Mem
         requested_bytes=requested,
         weights=stage.weights,
         kv_bytes=stage.kv_bytes if not isinstance(override, int) else override * cache.bytes_per_block,
-        uncertainty_bytes=0 if deployment.gpu.is_cpu else stage.uncertainty_bytes,
+        uncertainty_bytes=_uncertainty(deployment, stage),
         capacity=cache,
         beyond=beyond,
     )
@@ -154,3 +156,14 @@ def _assemble(deployment: Deployment, stage: StageBudget, requested: int) -> Mem
             "blocks_per_request": cache.blocks_per_request,
         },
     )
+
+
+def _uncertainty(deployment: Deployment, stage: StageBudget) -> int:
+    """Error of the KV bytes: that of the terms and of the device's total; none where the space is fixed."""
+    if isinstance(deployment.settings.value("kv_cache_memory_bytes"), int):
+        return 0
+    if deployment.gpu.is_cpu:
+        return CPU_PROCESS_BYTES
+    fraction = deployment.settings.number("gpu_memory_utilization")
+    spread = int(deployment.gpu.total_spread_bytes * fraction)
+    return math.isqrt(stage.uncertainty_bytes**2 + spread**2)

@@ -46,6 +46,9 @@ def group_layers(deployment: Deployment, layers: Layers) -> tuple[Group, ...]:
     """The groups of the whole model, before pipeline stages take their layers."""
     if not layers:
         return ()
+    if deployment.settings.value("engine") == "v0":
+        # the V0 block manager holds every request against all of its tokens, windows or not
+        return (Group(tuple((layer, spec.as_full()) for layer, spec in layers)),)
     if _hybrid_manager_is_off(deployment):
         layers = unify_to_full(layers)
     specs = [spec for _, spec in layers]

@@ -6,6 +6,8 @@ from servespec.engines.vllm.policies import GIB, GPU_MEMORY_UTILIZATION, by_vers
 from servespec.engines.vllm.resolution.builder import Builder
 from servespec.models.facts import KVKind
 
+CPU_SPACE = "VLLM_CPU_KVCACHE_SPACE"
+
 
 def settle(builder: Builder) -> None:
     """Memory fraction, cache type, block size, prefix caching."""
@@ -65,10 +67,15 @@ def _space(builder: Builder) -> None:
         builder.derive("kv_cache_memory_bytes", human_readable_integer(value), f"{value}")
     if not builder.inputs.gpu.is_cpu:
         return
-    text = builder.environment.get("VLLM_CPU_KVCACHE_SPACE", "")
+    text = builder.environment.get(CPU_SPACE, "")
     if text.isdigit():
         # vllm/platforms/cpu.py, check_and_update_config: the variable wins over the flag.
-        builder.put("kv_cache_memory_bytes", int(text) * GIB, "derived from VLLM_CPU_KVCACHE_SPACE", "env")
+        key = (
+            f"targets.vllm.env.{CPU_SPACE}" if CPU_SPACE in builder.inputs.target.env else f"env.{CPU_SPACE}"
+        )
+        builder.put("kv_cache_memory_bytes", int(text) * GIB, f"derived from {CPU_SPACE}", key)
+    elif builder.value("kv_cache_memory_bytes") is None and builder.is_version("<0.12"):
+        builder.put("kv_cache_memory_bytes", 4 * GIB, builder.default_source)  # platforms/cpu.py of 0.11.0
 
 
 def _cache_dtype(builder: Builder) -> None:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from servespec.engines.vllm.policies import ASYNC_SCHEDULING_BY_DEFAULT, ENGINE_V1, GIB
+from servespec.engines.vllm.policies import ASYNC_SCHEDULING_BY_DEFAULT, GIB
 from servespec.engines.vllm.resolution.builder import Builder
 
+LONG_CONTEXT_TOKENS = 32768
 ASYNC_METHODS = frozenset({"eagle", "eagle3", "mtp", "ngram_gpu", "dspark"})
 
 
@@ -27,7 +28,9 @@ def settle(builder: Builder) -> None:
     )
     length = builder.integer("max_model_len")
     chosen_sequences = builder.integer("max_num_seqs", sequences)
-    if builder.value("max_num_batched_tokens") is None:
+    if builder.value("max_num_batched_tokens") is None and builder.value("engine") == "v0":
+        builder.put("max_num_batched_tokens", _v0_tokens(builder), builder.default_source)
+    elif builder.value("max_num_batched_tokens") is None:
         if builder.value("enable_chunked_prefill") is not True:
             tokens = max(tokens, length)
         if builder.is_version(">=0.10.2"):
@@ -52,7 +55,7 @@ def _defaults(builder: Builder) -> tuple[int, int]:
         if builder.is_version(">=0.10"):
             return 2048 * ranks, 128 * ranks
         return 2048, 32
-    if builder.is_version("<0.8"):
+    if builder.value("engine") == "v0":
         return 2048, 256
     is_a100 = "a100" in gpu.name.lower() and builder.is_version(">=0.9")
     if gpu.total_bytes >= 160 * GIB and builder.is_version(">=0.28"):
@@ -63,12 +66,35 @@ def _defaults(builder: Builder) -> tuple[int, int]:
 
 
 def _chunked_prefill(builder: Builder) -> None:
-    """On in V1; in V0 only above 32,768 tokens of context (vllm/engine/arg_utils.py of 0.6)."""
-    if builder.is_version(ENGINE_V1):
-        default = True
-    else:
-        default = builder.integer("max_model_len") > 32768 and not builder.inputs.model.is_multimodal
+    """On in V1. In V0 (from 0.5.1 on) only for text models of more than 32,768 tokens of context, on CUDA,
+    without sliding windows, speculation or adapters (vllm/engine/arg_utils.py of 0.5.3, 0.6.6, 0.8.5)."""
+    default = builder.value("engine") == "v1"
+    if not default:
+        model = builder.inputs.model
+        default = (
+            builder.is_version(">=0.5.1")
+            and builder.integer("max_model_len") > LONG_CONTEXT_TOKENS
+            and builder.inputs.gpu.kind == "cuda"
+            and model.sliding_window is None
+            and not model.is_multimodal
+            and builder.value("speculative_config") is None
+            and builder.value("enable_lora") is not True
+        )
     builder.choose("enable_chunked_prefill", default)
+
+
+def _v0_tokens(builder: Builder) -> int:
+    """max_num_batched_tokens of V0 (vllm/config.py, SchedulerConfig): the context unless prefill is chunked.
+
+    A chunk is 2,048 tokens, 512 until 0.6.3; models that take images need 5,120 at least (0.6.3 on).
+    """
+    length = builder.integer("max_model_len")
+    if builder.value("enable_chunked_prefill") is True:
+        return 2048 if builder.is_version(">=0.6.4") else 512
+    tokens = max(length, 2048)
+    if builder.inputs.model.is_multimodal and builder.is_version(">=0.6.3"):
+        tokens = max(tokens, 5120)
+    return tokens
 
 
 def _asynchronous(builder: Builder) -> None:
