@@ -82,6 +82,11 @@ class Diagnostic:
     fix: Fix | None = None
 
     @property
+    def is_final(self) -> bool:
+        """Whether no one may ignore it: an error of the language, after which there is no spec."""
+        return self.severity is Severity.error and self.code < "SV015"
+
+    @property
     def url(self) -> str:
         """The page of the rule."""
         return f"{RULES_URL}/{self.code}"

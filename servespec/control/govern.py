@@ -73,6 +73,8 @@ def govern(
 
 
 def _wanted(diagnostic: Diagnostic, select: tuple[str, ...], ignore: tuple[str, ...]) -> bool:
+    if diagnostic.is_final:
+        return True
     return (not select or diagnostic.code.startswith(select)) and not diagnostic.code.startswith(ignore)
 
 
@@ -90,6 +92,6 @@ def _of_file(loaded: LoadedSpec, found: Found) -> Iterator[str]:
 def _with_severity(diagnostic: Diagnostic, severity: Mapping[str, str]) -> Diagnostic:
     """The longest beginning of the code that has a severity of its own decides."""
     names = [code for code in severity if diagnostic.code.startswith(code)]
-    if not names:
+    if not names or diagnostic.is_final:
         return diagnostic
     return replace(diagnostic, severity=Severity(severity[max(names, key=len)]))

@@ -31,6 +31,7 @@ class Ignore:
         span = diagnostic.span
         return (
             span is not None
+            and not diagnostic.is_final
             and diagnostic.file == file
             and span.line == self.holds_for
             and diagnostic.code.startswith(self.codes)
@@ -119,7 +120,7 @@ def baseline(source: Source, root: Node | None, diagnostics: Sequence[Diagnostic
     present = {ignore.holds_for: ignore for ignore in find(source, root) if not ignore.is_alone}
     wanted: dict[int, list[str]] = {}
     for d in diagnostics:
-        if d.span is not None and d.file == source.path and d.code != UNUSED:
+        if d.span is not None and d.file == source.path and d.code != UNUSED and not d.is_final:
             codes = wanted.setdefault(d.span.line, [])
             if d.code not in codes:
                 codes.append(d.code)

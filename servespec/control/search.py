@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import os
-from functools import lru_cache
 from pathlib import Path
 
 NAMES = ("servespec.toml", "pyproject.toml")
 
 
-@lru_cache(maxsize=4096)
 def candidate(directory: str) -> str | None:
     """The nearest configuration file of a folder, or of one above it up to the repository's root."""
     current = os.path.abspath(directory)  # noqa: PTH100 (resolve() would leave a linked folder)

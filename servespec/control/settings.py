@@ -57,9 +57,18 @@ class Found:
         self.directory = directory
 
 
-@lru_cache(maxsize=1024)
 def read(path: str) -> Found | None:
     """The settings of one file, None where a pyproject.toml has none. Raises UsageError."""
+    try:
+        status = Path(path).stat()
+    except OSError as error:
+        raise UsageError(f"{path}: {error.strerror}") from error
+    return _read(path, status.st_mtime_ns, status.st_size)
+
+
+@lru_cache(maxsize=1024)
+def _read(path: str, _modified: int, _size: int) -> Found | None:
+    """Once for each state of the file, however many specs it holds for."""
     import tomllib
 
     from pydantic import ValidationError

@@ -7,7 +7,7 @@ reports all mistakes.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from servespec.diagnostics import Diagnostic, Span
@@ -20,6 +20,8 @@ MAX_DEPTH = 32
 """Nesting of mappings and lists. A JSON-valued flag under ``args`` is the deepest thing there is."""
 MAX_NODES = 20_000
 """Nodes with every alias expanded: an alias bomb ends here."""
+MAX_PURE_CHARACTERS = 1 << 15
+"""What the parser in pure Python reads in less than a second."""
 
 _CORE = "tag:yaml.org,2002:"
 _TAGGED: dict[str, tuple[type, ...]] = {
@@ -34,16 +36,23 @@ class _Stop(Exception):
     """Nothing after this point can be read."""
 
 
-def _events(text: str) -> Iterator[Any]:
-    """Parser events, by libyaml where it is installed, else by the pure parser."""
+def _libyaml(text: str) -> Any:
     try:
         from ruamel.yaml import cyaml
 
-        parser = cyaml.CParser(text)  # type: ignore[attr-defined]
+        return cyaml.CParser(text)  # type: ignore[attr-defined]
     except ImportError:
-        from servespec.spec.pure import PureParser
+        return _pure(text)
 
-        parser = PureParser(text)
+
+def _pure(text: str) -> Any:
+    from servespec.spec.pure import PureParser
+
+    return PureParser(text)
+
+
+def _events(parser_of: Callable[[str], Any], text: str) -> Iterator[Any]:
+    parser = parser_of(text)
     while parser.check_event():
         yield parser.get_event()
 
@@ -54,9 +63,9 @@ def _span(event: Any) -> Span:
 
 
 class _Composer:
-    def __init__(self, source: Source) -> None:
+    def __init__(self, source: Source, parser_of: Callable[[str], Any]) -> None:
         self.file = source.path
-        self.events = _events(source.text)
+        self.events = _events(parser_of, source.text)
         self.anchors: dict[str, Node] = {}
         self.open_anchors: set[str] = set()
         self.depth = 0
@@ -223,11 +232,22 @@ class _Composer:
 
 
 def compose(source: Source) -> tuple[Node | None, list[Diagnostic]]:
-    """The root node and all that is wrong with the text; no root when nothing could be read."""
+    """The root node and all that is wrong with the text; no root when nothing could be read.
+
+    libyaml knows YAML 1.1, where ``{image: name:tag}`` is an error; what it refuses is read again by
+    the parser for YAML 1.2, which is slower.
+    """
+    root, problems = _compose(source, _libyaml)
+    if len(source.text) <= MAX_PURE_CHARACTERS and any(problem.code == "SV001" for problem in problems):
+        return _compose(source, _pure)
+    return root, problems
+
+
+def _compose(source: Source, parser_of: Callable[[str], Any]) -> tuple[Node | None, list[Diagnostic]]:
     from ruamel.yaml.error import MarkedYAMLError, YAMLError
     from ruamel.yaml.reader import ReaderError
 
-    composer = _Composer(source)
+    composer = _Composer(source, parser_of)
     root: Node | None = None
     try:
         root = composer.document()
@@ -236,11 +256,9 @@ def compose(source: Source) -> tuple[Node | None, list[Diagnostic]]:
     except ReaderError as error:
         before = source.text[: error.position]
         line, column = before.count("\n") + 1, error.position - before.rfind("\n")
-        composer.report(
-            "SV001",
-            f"the character U+{error.character:04X} is not allowed",
-            Span(line, column, line, column + 1),
-        )
+        span = Span(line, column, line, column + 1)
+        number = error.character if isinstance(error.character, int) else ord(error.character)
+        composer.report("SV001", f"the character U+{number:04X} is not allowed", span)
     except MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         line, column = (mark.line + 1, mark.column + 1) if mark else (1, 1)

@@ -24,8 +24,16 @@ def written(value: str | int | float | bool | None) -> str:
         return "true" if value else "false"
     if isinstance(value, str):
         is_plain = _PLAIN.fullmatch(value) is not None and isinstance(resolve_plain(value), str)
-        return value if is_plain else dumps(value, ensure_ascii=False)
+        return value if is_plain else "".join(map(_escaped, dumps(value, ensure_ascii=False)))
     return dumps(value)
+
+
+def _escaped(character: str) -> str:
+    """A character of a double-quoted scalar; what YAML takes no other way is escaped."""
+    if character.isprintable():
+        return character
+    number = ord(character)
+    return f"\\u{number:04x}" if number <= 0xFFFF else f"\\U{number:08x}"
 
 
 def edits_of(change: Change, root: Node | None, source: Source) -> tuple[Edit, ...]:

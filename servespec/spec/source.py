@@ -45,7 +45,7 @@ def read_bytes(path: str) -> bytes | Diagnostic:
         if error.errno in (errno.ENXIO, errno.EWOULDBLOCK):
             reason = "it is a named pipe or a socket; use '-' to read from standard input"
         return _unreadable(path, f"cannot be read: {reason}")
-    with os.fdopen(descriptor, "rb") as file:
+    try:
         mode = os.fstat(descriptor).st_mode
         if stat.S_ISDIR(mode):
             return _unreadable(path, "cannot be read: it is a folder")
@@ -53,10 +53,12 @@ def read_bytes(path: str) -> bytes | Diagnostic:
             return _unreadable(
                 path, "cannot be read: it is no regular file; use '-' to read from standard input"
             )
-        try:
+        with os.fdopen(descriptor, "rb", closefd=False) as file:
             return file.read(MAX_SOURCE_BYTES + 1)
-        except OSError as error:
-            return _unreadable(path, f"cannot be read: {os.strerror(error.errno or 0)}")
+    except OSError as error:
+        return _unreadable(path, f"cannot be read: {os.strerror(error.errno or 0)}")
+    finally:
+        os.close(descriptor)
 
 
 def decode(data: bytes, path: str) -> str | Diagnostic:

@@ -196,3 +196,19 @@ def test_the_pure_parser_finds_the_same(monkeypatch: pytest.MonkeyPatch) -> None
     monkeypatch.delattr("ruamel.yaml.cyaml", raising=False)
     assert found(load_text(text)) == by_libyaml
     assert len(by_libyaml) == 3
+
+
+@pytest.mark.parametrize("image", ["vllm/vllm-openai:v0.25.1", "host:5000/a/b:c"])
+def test_a_colon_inside_of_plain_text_in_braces_is_yaml_1_2(image: str) -> None:
+    spec = load_text(GOOD + f"targets: {{vllm: {{image: {image}, env: {{A: http://x:80/y}}}}}}\n").spec
+    assert spec is not None
+    assert spec.targets["vllm"].image == image
+    assert spec.targets["vllm"].env == {"A": "http://x:80/y"}
+
+
+def test_a_target_without_a_value_chooses_nothing_and_says_so() -> None:
+    loaded = load_text(GOOD + "targets:\n  vllm:\n  sglang: {}\n")
+    assert loaded.spec is not None
+    assert list(loaded.spec.targets) == ["sglang"]
+    (diagnostic,) = loaded.diagnostics
+    assert (diagnostic.code, diagnostic.severity) == ("SV018", "warning")
