@@ -80,7 +80,8 @@ def _stage(deployment: Deployment, stage: int, requested: int) -> StageBudget:
     fixed = deployment.settings.value("kv_cache_memory_bytes")
     if deployment.gpu.is_cpu:
         nothing = tuple(
-            Term(name, 0, "not counted on a CPU", "v1/worker/cpu_worker.py") for name in ("a", "n", "g")
+            Term(name, 0, "not counted on a CPU", "v1/worker/cpu_worker.py")
+            for name in ("activation", "non_torch", "cuda_graph")
         )
         activation, non_torch, graphs = nothing
     else:
