@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import json
+import shutil
 import socket
 import subprocess
 import tempfile
@@ -57,12 +58,13 @@ def spec_file(tmp_path_factory: pytest.TempPathFactory, tiny_weights: Path) -> S
         model = {"id": str(tiny_weights), "config": str(tiny_weights / "config.json")}
         overlay = {
             "servespec": "v1",
-            "extends": str(ROOT / "examples" / "tiny-cpu.yaml"),
+            "extends": "./tiny-cpu.yaml",
             "model": model,
             "server": {"port": port},
             **changes,
         }
         path = tmp_path_factory.mktemp("spec") / "tiny.yaml"
+        shutil.copy(ROOT / "examples" / "tiny-cpu.yaml", path.parent)
         path.write_text(json.dumps(overlay))  # JSON is YAML
         return path
 
