@@ -186,9 +186,10 @@ class Config:
 
     @property
     def tied(self) -> bool:
-        """Whether the output layer is the embedding: the language model's own word, else the whole's, else the class's.
+        """Whether the output layer is the embedding: as the language model's part says, else the whole.
 
-        A nested configuration that leaves the key out falls back to the whole configuration's.
+        Where neither does, the language model's class decides, as in vLLM, which builds the decoder from that part
+        (Mistral 3's own class says tied, its checkpoints have an output layer).
         """
         language = self.language
         for part in (language, self):

@@ -145,7 +145,11 @@ def experts(
             f"{block}.experts.{{expert}}", moe.experts, size.hidden, moe.intermediate_size, layers, part=part
         ),
     )
-    if config.text("topk_method") == "noaux_tc" or config.model_type.startswith("glm"):
+    # the first generation scores without a correction; later ones name noaux_tc, or take it for granted
+    if (
+        config.text("topk_method", default="" if config.model_type == "deepseek_v2" else "noaux_tc")
+        == "noaux_tc"
+    ):
         groups += parameter(
             f"{block}.gate.e_score_correction_bias", (moe.experts,), layers, dtype="float32", part=part
         )

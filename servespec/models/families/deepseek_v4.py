@@ -228,9 +228,13 @@ def rope(config: Config) -> tuple[RopeTable, ...]:
     """One table for layers without compression, one of another base for those with it; both float32."""
     positions = config.size("max_position_embeddings")
     width = config.size("qk_rope_head_dim")
-    tables: list[RopeTable | None] = [RopeTable(positions, width, dtype="float32")]
-    for parameters in rope_parameters(config):
-        tables.append(rope_table({**parameters, "rope_type": "deepseek_yarn"}, width, positions))
+    tables = [
+        RopeTable(positions, width, dtype="float32"),
+        *(
+            rope_table({**parameters, "rope_type": "deepseek_yarn"}, width, positions)
+            for parameters in rope_parameters(config)
+        ),
+    ]
     return tuple(table for table in tables if table is not None)
 
 

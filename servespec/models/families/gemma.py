@@ -108,7 +108,12 @@ def build(config: Config) -> Architecture:
     tower = config.sub("vision_config") if nested else None
     tensors = (*llama.frame(size, model, tied=True), *decoder(text, size, model))
     if tower is not None:
-        tensors += (*siglip.tensors(tower, "vision_tower.vision_model"), *vision(config, size.hidden))
+        tensors += (
+            *siglip.tensors(
+                tower, "vision_tower.vision_model", head=tower.flag("vision_use_head", default=True)
+            ),
+            *vision(config, size.hidden),
+        )
     return Architecture(
         family="gemma",
         size=size,

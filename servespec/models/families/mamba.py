@@ -70,7 +70,9 @@ class Mamba2:
         )
         return cls(
             heads=heads,
-            head_dim=config.optional("mamba_d_head") or inner // heads,
+            head_dim=inner // heads
+            if config.raw("mamba_d_head") in (None, "auto")
+            else config.size("mamba_d_head"),
             groups=config.size("mamba_n_groups"),
             state=config.size("mamba_d_state"),
             kernel=config.size("mamba_d_conv"),

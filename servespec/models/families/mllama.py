@@ -23,6 +23,7 @@ ARCHITECTURES = ("MllamaForConditionalGeneration",)
 MODEL_TYPES = ("mllama",)
 
 EXTRA_TOKENS = 8  # rows of the embedding beyond the vocabulary (MllamaTextModel)
+ASPECT_RATIOS = 8  # of up to four tiles (MllamaVisionConfig, where the file lists none)
 PART = Part.vision
 
 
@@ -55,7 +56,7 @@ def tower(config: Config, prefix: str) -> Groups:
     heads = config.size("attention_heads", "num_attention_heads")
     patch, tiles = config.size("patch_size"), config.size("max_num_tiles")
     patches = (config.size("image_size") // patch) ** 2 + 1
-    ratios = len(config.items("supported_aspect_ratios")) + 1
+    ratios = (len(config.items("supported_aspect_ratios")) or ASPECT_RATIOS) + 1
     channels = config.size("num_channels", default=3)
     position = f"{prefix}.gated_positional_embedding"
     groups: Groups = (

@@ -79,6 +79,7 @@ def tensors(config: Config, text_hidden: int, prefix: str) -> Groups:
         *norm(f"{block}.norm2", width, bias=not rms, part=PART, copies=count),
         *_attention(block, width, heads, count),
     )
+    wide: tuple[str, ...]
     if generation == "qwen2_5":
         wide, narrow = ("gate_proj", "up_proj"), "down_proj"
     elif generation == "qwen2":
@@ -94,7 +95,8 @@ def tensors(config: Config, text_hidden: int, prefix: str) -> Groups:
     )
     merged = width * config.size("spatial_merge_size", default=2) ** 2
     if generation != "qwen3":
-        out = text_hidden if generation == "qwen2" else config.size("out_hidden_size", default=text_hidden)
+        key = "hidden_size" if generation == "qwen2" else "out_hidden_size"
+        out = config.size(key, default=text_hidden)
         return (
             *groups,
             *_merger(f"{prefix}.merger", ("ln_q", "mlp.0", "mlp.2"), merged, width, out, bias=not rms),
