@@ -155,10 +155,12 @@ def test_the_report_can_be_written_to_a_file(
 def test_an_unexpected_error_leaves_a_log_and_no_traceback(
     good: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    import servespec.check  # noqa: F401
+
     def broken(*_: object, **__: object) -> None:
         raise RuntimeError("HF_TOKEN=hf_abcdefghijklmnopqrstuvwxyz")
 
-    monkeypatch.setattr("servespec.check.check_files", broken)
+    monkeypatch.setattr(sys.modules["servespec.check"], "check_files", broken)
     assert run(["check", str(good)]) == 2
     err = capsys.readouterr().err
     assert "Traceback" not in err

@@ -1,0 +1,52 @@
+"""``servespec explain``: a spec's memory term by term, or a rule."""
+
+from __future__ import annotations
+
+import re
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def command(
+    what: Annotated[
+        str, typer.Argument(metavar="FILE|CODE", help="A spec, or a rule's code or name.", show_default=False)
+    ],
+    target: Annotated[list[str] | None, typer.Option("--target", "-t", help="Only these engines.")] = None,
+    svg: Annotated[
+        str | None, typer.Option("--svg", metavar="PATH", help="Write the picture to a file.")
+    ] = None,
+    online: Annotated[bool, typer.Option("--online", help="Let model facts come from the Hub.")] = False,
+) -> int:
+    """Explain a spec's memory, each term with its formula and source, or what a rule means."""
+    from servespec.report.style import style_of
+
+    style = style_of(sys.stdout)
+    if re.fullmatch(r"(?i)sv\d{3}", what) or (not Path(what).exists() and re.fullmatch(r"[a-z0-9-]+", what)):
+        from servespec.diagnostics import RULES_URL
+        from servespec.errors import UsageError
+        from servespec.report.explanation import explain_card
+        from servespec.rules.registry import find_card
+
+        card = find_card(what)
+        if card is None:
+            raise UsageError(f"no rule and no file is named {what!r} (`servespec rules` lists the rules)")
+        sys.stdout.write(explain_card(card, f"{RULES_URL}/{card.code}", style))
+        return 0
+    from servespec.api import check
+    from servespec.cli._inputs import load_inputs, write_atomically
+    from servespec.diagnostics import Severity
+    from servespec.report import write
+    from servespec.report.explanation import explain_file
+    from servespec.report.picture import svg as draw
+
+    report = check(load_inputs([what]), targets=tuple(target or ()), online=online)
+    for file in report.files:
+        sys.stdout.write(explain_file(file, style) if file.targets else "")
+    if any(d.severity is Severity.error for d in report.diagnostics()):
+        sys.stderr.write(write(report, "concise"))
+    if svg is not None:
+        write_atomically(svg, draw(report.files[0]))
+    return report.exit_code()
