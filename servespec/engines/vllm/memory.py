@@ -14,7 +14,7 @@ from servespec.engines.vllm.kv import Capacity, capacity
 from servespec.engines.vllm.non_torch import non_torch_term
 from servespec.engines.vllm.placement import stage_layers
 from servespec.engines.vllm.shortfalls import Situation, shortfalls
-from servespec.engines.vllm.weights import weights_term
+from servespec.engines.vllm.weights import loading_peak, weights_term
 from servespec.errors import UnmodelledError
 from servespec.memory.budget import MemoryBudget, Term
 from servespec.memory.calibrated import calibrated, with_residual
@@ -37,6 +37,7 @@ class StageBudget:
     non_torch: Term
     cuda_graph: Term
     kv_bytes: int
+    loading_bytes: int
     capacity: Capacity
 
     @property
@@ -98,7 +99,9 @@ def _stage(deployment: Deployment, stage: int, requested: int) -> StageBudget:
     else:
         taken = weights.size_bytes + activation.size_bytes + non_torch.size_bytes + graphs.size_bytes
         kv_bytes = requested - taken
-    return StageBudget(weights, activation, non_torch, graphs, kv_bytes, capacity(deployment, layers))
+    peak = loading_peak(deployment, stage, weights.size_bytes)
+    cache = capacity(deployment, layers)
+    return StageBudget(weights, activation, non_torch, graphs, kv_bytes, peak, cache)
 
 
 def _cpu_kv_bytes(deployment: Deployment, weights: Term) -> int:
@@ -122,6 +125,7 @@ def _assemble(deployment: Deployment, stage: StageBudget, requested: int) -> Mem
         deployment=deployment,
         requested_bytes=requested,
         weights=stage.weights,
+        loading_bytes=stage.loading_bytes,
         kv_bytes=stage.kv_bytes if not isinstance(override, int) else override * cache.bytes_per_block,
         uncertainty_bytes=_uncertainty(deployment, stage),
         capacity=cache,

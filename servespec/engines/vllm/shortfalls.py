@@ -21,6 +21,7 @@ class Situation:
     deployment: Deployment
     requested_bytes: int
     weights: Term
+    loading_bytes: int
     kv_bytes: int
     uncertainty_bytes: int
     capacity: Capacity
@@ -69,13 +70,14 @@ def _weights(situation: Situation) -> Shortfall | None:
     """Weights beyond what the device has run out of memory while they load."""
     gpu = situation.deployment.gpu
     free = gpu.total_bytes - gpu.used_bytes
-    needed = situation.weights.size_bytes
+    needed = situation.loading_bytes
     if needed <= free:
         return None
+    whole = ", loaded whole before they are quantized," if needed > situation.weights.size_bytes else ""
     ranks = situation.deployment.settings.integer("tensor_parallel_size")
     return Shortfall(
         kind=ShortfallKind.weights_exceed_device,
-        message=f"the weights take {_gib(needed)} on each GPU, {gpu.name} has {_gib(free)}",
+        message=f"the weights{whole} take {_gib(needed)} on each GPU, {gpu.name} has {_gib(free)}",
         needed_bytes=needed,
         available_bytes=free,
         certain=needed - free > situation.weights.uncertainty_bytes + gpu.total_spread_bytes,

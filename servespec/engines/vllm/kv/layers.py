@@ -16,6 +16,7 @@ from servespec.engines.vllm.speculative import draft_deployment
 from servespec.memory.kv import state_bytes
 from servespec.memory.shards import ceil_div
 from servespec.models.facts import KVKind, KVLayers, Part
+from servespec.rules.versions import holds
 
 if TYPE_CHECKING:
     from servespec.deployment import Deployment
@@ -106,7 +107,7 @@ def _spec(deployment: Deployment, kept: KVLayers, block_size: int, padded_page: 
             kind=kept.kind,
             block_size=_state_block_size(deployment, block_size),
             page_bytes=max(size, padded_page or 0),
-            states_per_request=_states_per_request(deployment),
+            states_per_request=_states_per_request(deployment, kept),
         )
     return LayerSpec(
         kind=kept.kind,
@@ -123,7 +124,7 @@ def _state_block_size(deployment: Deployment, block_size: int) -> int:
     return deployment.settings.integer("max_model_len")
 
 
-def _states_per_request(deployment: Deployment) -> int:
+def _states_per_request(deployment: Deployment, kept: KVLayers) -> int:
     """MambaSpec.max_memory_usage_bytes: one state, two with prefix caching, one more a draft token.
 
     0 where every block has a state of its own (mode ``all``).
@@ -134,4 +135,19 @@ def _states_per_request(deployment: Deployment) -> int:
     mode = deployment.settings.value("mamba_cache_mode")
     if mode == "all":
         return 0
-    return (2 if mode == "align" else 1) + extra
+    return (2 + _checkpoint_blocks(deployment, kept) if mode == "align" else 1) + extra
+
+
+def _checkpoint_blocks(deployment: Deployment, kept: KVLayers) -> int:
+    """One more state where a prefill may export one halfway (num_prefill_checkpoint_blocks).
+
+    mamba_mixer2.py since 0.32; gdn/qwen_gdn_linear_attn.py since 0.33, where FlashInfer runs the prefill (Hopper).
+    """
+    if kept.state_type == "mamba2":
+        return int(holds(">=0.32", deployment.version))
+    return int(kept.state_type == "gdn" and exports_gated_delta_states(deployment))
+
+
+def exports_gated_delta_states(deployment: Deployment) -> bool:
+    """Whether FlashInfer's gated delta net exports states inside a prefill."""
+    return holds(">=0.33", deployment.version) and deployment.gpu.compute_capability == (9, 0)

@@ -67,11 +67,21 @@ def _length(builder: Builder) -> None:
     if isinstance(value, str) and value not in AUTO_LENGTHS:
         builder.derive("max_model_len", human_readable_integer(value), f"max_model_len {value}")
     if value is None:
-        builder.put("max_model_len", inputs.model.context_tokens, "derived from the model's context")
+        builder.put("max_model_len", *_own_length(builder))
         builder.put("max_model_len_is_auto", False, builder.default_source)
     elif value in AUTO_LENGTHS:
         builder.derive("max_model_len", inputs.model.context_tokens, "the model's context, cut to fit")
         builder.put("max_model_len_is_auto", True, "args")
+
+
+def _own_length(builder: Builder) -> tuple[int, str]:
+    """The context that the model's configuration means; LongRoPE counts before its scaling since 0.11.1
+    (vllm/config/model.py, _get_and_verify_max_len)."""
+    model = builder.inputs.model
+    original = model.extra.get("rope_original_max_position_embeddings")
+    if model.extra.get("rope_type") == "longrope" and original and builder.is_version(">=0.11.1"):
+        return int(original), "derived from original_max_position_embeddings (LongRoPE)"
+    return model.context_tokens, "derived from the model's context"
 
 
 def human_readable_integer(text: str) -> int | str:

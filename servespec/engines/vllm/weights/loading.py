@@ -36,7 +36,8 @@ FP8_TAKES_WORKSPACE = ">=0.22"
 (h200-vllm-0.25.1 llama31-70b-fp8, qwen3-30b-a3b-fp8, h100 llama31-8b-fp8-online: 32 MiB each)."""
 
 STREAMED_ONLINE = ">=0.16"
-"""Online quantization layer by layer as weights arrive; before it the whole model is loaded first."""
+"""Online quantization makes each weight when it arrives (quantization/fp8.py, device="meta"); before it the whole
+model is in GPU memory in its own type first."""
 
 
 def new_allocator(deployment: Deployment) -> CachingAllocator:
@@ -103,6 +104,16 @@ def takes_workspace(deployment: Deployment, modules: tuple[Module, ...]) -> bool
         and kernel_for(deployment, module, module.form) is Kernel.plain
         for module in modules
     )
+
+
+def loading_peak_bytes(deployment: Deployment, modules: tuple[Module, ...], loaded_bytes: int) -> int:
+    """The most that loading holds at a time: more than what stays only where whole weights are quantized late."""
+    if deployment.model.quantization is not None or effective_quantization(deployment) is None:
+        return loaded_bytes
+    if holds(STREAMED_ONLINE, deployment.version):
+        return loaded_bytes
+    size = element_bytes(str(deployment.settings.value("dtype")))
+    return max(loaded_bytes, sum(module.elements * module.copies for module in modules) * size)
 
 
 def _comes_after_attention(module: Module) -> bool:

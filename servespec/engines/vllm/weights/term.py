@@ -10,6 +10,7 @@ from servespec.engines.vllm.speculative import draft_deployment
 from servespec.engines.vllm.weights.loading import (
     CUBLAS_WORKSPACE_BYTES,
     allocated_bytes,
+    loading_peak_bytes,
     model_buffers,
     takes_workspace,
 )
@@ -70,6 +71,13 @@ def weights_term(deployment: Deployment, stage: int) -> Term:
         uncertainty_bytes=total // 500,
         parts=terms,
     )
+
+
+def loading_peak(deployment: Deployment, stage: int, loaded_bytes: int) -> int:
+    """The most bytes that the stage holds while it loads; ``loaded_bytes`` are those that stay."""
+    stages = deployment.settings.integer("pipeline_parallel_size")
+    layers = stage_layers(deployment.model.layers, stages)[stage]
+    return loading_peak_bytes(deployment, modules(deployment, stage, layers), loaded_bytes)
 
 
 def _parts(deployment: Deployment, loaded: tuple[Module, ...]) -> dict[str, int]:

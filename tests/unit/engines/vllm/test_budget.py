@@ -184,3 +184,36 @@ def test_the_stage_with_the_least_cache_decides() -> None:
     found = budget(deploy(config={**LLAMA_8B, "num_hidden_layers": 33}, parallel={"pipeline": 2}))
     whole = budget(deploy(config={**LLAMA_8B, "num_hidden_layers": 33}))
     assert found.kv_bytes_per_token == pytest.approx(whole.kv_bytes_per_token * 17 / 33)
+
+
+def test_online_fp8_of_older_versions_needs_room_for_the_whole_model_first() -> None:
+    """0.11: weights are loaded in their own type and quantized afterwards; 0.19 quantizes as they arrive."""
+    large = {**LLAMA_8B, "num_hidden_layers": 50}
+    kinds = [
+        [
+            s.kind
+            for s in budget(
+                deploy(
+                    config=large,
+                    version=version,
+                    gpu="L4-24GB",
+                    model={"quantization": "fp8"},
+                    limits={"max_model_len": 1024},
+                )
+            ).shortfalls
+        ]
+        for version in ("0.11.0", "0.19.0")
+    ]
+    assert ShortfallKind.weights_exceed_device in kinds[0]
+    assert ShortfallKind.weights_exceed_device not in kinds[1]
+
+
+def test_a_long_rope_model_starts_at_its_original_length() -> None:
+    long_rope = {
+        **LLAMA_8B,
+        "max_position_embeddings": 131072,
+        "original_max_position_embeddings": 4096,
+        "rope_scaling": {"rope_type": "longrope", "long_factor": [1.0] * 64, "short_factor": [1.0] * 64},
+    }
+    assert deploy(config=long_rope, version="0.25.1").settings.value("max_model_len") == 4096
+    assert deploy(config=long_rope, version="0.11.0").settings.value("max_model_len") == 131072
