@@ -85,13 +85,15 @@ def local_gpu() -> GPU:
     Total memory, compute capability and what others hold are measured; FLOP/s and bandwidth
     come from the catalogue's row of that name, and are 0 where there is none. Raises NoDriverError.
     """
-    shown = inventory().gpus
+    advice = "write hardware.gpu: <name> instead of local (`servespec gpus` lists them)"
+    try:
+        shown = inventory().gpus
+    except NoDriverError as error:
+        raise NoDriverError(f"{error}: {advice}") from error
     first = next((gpu for gpu in shown if gpu.usable_bytes and not gpu.mig_enabled), None)
     first = first or next((gpu for gpu in shown if not gpu.mig_enabled), None)
     if first is None:
-        raise NoDriverError(
-            "the NVIDIA driver shows no usable GPU: write hardware.gpu: <name> (`servespec gpus`)"
-        )
+        raise NoDriverError(f"the NVIDIA driver shows no usable GPU: {advice}")
     return as_catalogue_row(first)
 
 
@@ -122,10 +124,7 @@ def _nvml() -> Iterator[Any]:
     try:
         pynvml.nvmlInit()
     except pynvml.NVMLError as error:
-        raise NoDriverError(
-            f"no NVIDIA driver answers on this machine ({error}): write hardware.gpu: <name> "
-            "(`servespec gpus` lists them) instead of local"
-        ) from error
+        raise NoDriverError(f"no NVIDIA driver answers on this machine ({error})") from error
     try:
         yield pynvml
     finally:

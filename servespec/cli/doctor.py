@@ -1,0 +1,105 @@
+"""``servespec doctor``: what this machine has to run engines on."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+if TYPE_CHECKING:
+    from servespec.hardware.machine import Found, Machine
+    from servespec.hardware.nvml import LocalGPU
+
+GIB, MIB = 2**30, 2**20
+
+
+def command(
+    format_name: Annotated[
+        str, typer.Option("--format", "-f", metavar="FORMAT", help="text or json.")
+    ] = "text",
+) -> int:
+    """Show the GPUs, what holds their memory, the driver, engines and container runtimes of this machine.
+
+    Figures of a GPU are the driver's, as nvidia-smi prints them; "seen by engines" is CUDA's total.
+    """
+    from servespec.engines.published import published
+    from servespec.errors import UsageError
+    from servespec.hardware.machine import survey
+
+    if format_name not in ("text", "json"):
+        raise UsageError(f"--format {format_name}: text or json was expected")
+    machine = survey({name: how.programs[0][0] for name, how in published().items() if how.programs})
+    print(json.dumps(_data(machine), indent=2) if format_name == "json" else "\n".join(_lines(machine)))
+    return 0
+
+
+def _data(machine: Machine) -> dict[str, Any]:
+    from servespec.hardware.machine import catalogue_difference_bytes
+    from servespec.hardware.nvml import as_catalogue_row
+
+    data = asdict(machine)
+    if machine.inventory is not None:
+        for shown, gpu in zip(data["inventory"]["gpus"], machine.inventory.gpus, strict=True):
+            shown["catalogue_name"] = as_catalogue_row(gpu).name
+            shown["catalogue_difference_bytes"] = catalogue_difference_bytes(gpu)
+    return data
+
+
+def _lines(machine: Machine) -> list[str]:
+    lines = ["GPUs"]
+    seen = machine.inventory
+    if seen is None:
+        lines.append(f"  none: {machine.problem}")
+    else:
+        lines.append(f"  NVIDIA driver {seen.driver_version}, CUDA {seen.cuda_version}")
+        for gpu in seen.gpus:
+            lines += _gpu_lines(gpu)
+    memory = f"{machine.host_bytes / GIB:.1f} GiB" if machine.host_bytes else "unknown"
+    lines += ["Host", f"  {machine.cpus} processors, {memory} of memory"]
+    return [*lines, *_found("Engines", machine.engines), *_found("Containers", machine.runtimes)]
+
+
+def _gpu_lines(gpu: LocalGPU) -> list[str]:
+    from servespec.hardware.machine import catalogue_difference_bytes
+
+    kind = " (MIG instance)" if gpu.is_mig_instance else " (split by MIG)" if gpu.mig_enabled else ""
+    ecc = "" if gpu.ecc is None else f", ECC {'on' if gpu.ecc else 'off'}"
+    major, minor = gpu.compute_capability
+    lines = [
+        f"  {gpu.index}: {gpu.name}{kind}, compute capability {major}.{minor}{ecc}",
+        f"     {_mib(gpu.total_bytes)} total, {_mib(gpu.used_bytes)} used, {_mib(gpu.free_bytes)} free, "
+        f"{_mib(gpu.reserved_bytes)} reserved",
+    ]
+    if gpu.usable_bytes is not None:
+        difference = catalogue_difference_bytes(gpu)
+        catalogue = (
+            "not in the catalogue"
+            if difference is None
+            else "as in the catalogue"
+            if abs(difference) < MIB
+            else f"{difference / MIB:+,.0f} MiB against the catalogue"
+        )
+        lines.append(f"     {_mib(gpu.usable_bytes)} seen by engines, {catalogue}")
+    for process in gpu.processes:
+        held = "an unknown amount" if process.used_bytes is None else _mib(process.used_bytes)
+        lines.append(f"     process {process.pid} holds {held}")
+    return lines
+
+
+def _mib(size_bytes: int) -> str:
+    return f"{size_bytes / MIB:,.0f} MiB"
+
+
+def _found(title: str, programs: tuple[Found, ...]) -> list[str]:
+    if not programs:
+        return [title, "  none"]
+    return [
+        title,
+        *(
+            f"  {each.name} {each.version or '(version not known)'} in {each.path}"
+            + (f": {each.problem}" if each.problem else "")
+            for each in programs
+        ),
+    ]

@@ -1,0 +1,42 @@
+import json
+
+import pynvml
+import pytest
+
+from servespec.cli import run
+from tests.support.nvml_driver import Driver, install
+
+
+def test_a_gpu_is_shown_in_the_driver_s_own_figures(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    install(monkeypatch, Driver(used_mib=2048))
+    assert run(["doctor"]) == 0
+    out = capsys.readouterr().out
+    assert "NVIDIA H200, compute capability 9.0, ECC on" in out
+    assert "143,771 MiB total, 2,048 MiB used" in out
+    assert "143,156 MiB seen by engines, as in the catalogue" in out
+    assert "process 4711 holds 2,048 MiB" in out
+
+
+def test_programs_get_the_same_as_one_object(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    install(monkeypatch, Driver())
+    assert run(["doctor", "--format", "json"]) == 0
+    machine = json.loads(capsys.readouterr().out)
+    (gpu,) = machine["inventory"]["gpus"]
+    assert gpu["catalogue_name"] == "H200-141GB"
+    assert abs(gpu["catalogue_difference_bytes"]) < 2**20
+    assert machine["problem"] is None
+
+
+def test_a_machine_without_a_driver_is_no_error(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def fails() -> None:
+        raise pynvml.NVMLError(pynvml.NVML_ERROR_LIBRARY_NOT_FOUND)
+
+    monkeypatch.setattr(pynvml, "nvmlInit", fails)
+    assert run(["doctor"]) == 0
+    assert "none: no NVIDIA driver answers on this machine" in capsys.readouterr().out
