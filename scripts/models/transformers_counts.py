@@ -68,7 +68,11 @@ CASES: list[tuple[str, str, dict[str, Any]]] = [
     ("MiniMaxM2ForCausalLM", "minimax_m2", {}),
     ("Llama4ForCausalLM", "llama4_text", {}),
     ("Llama4ForConditionalGeneration", "llama4", {}),
-    ("MllamaForConditionalGeneration", "mllama", {}),
+    (
+        "MllamaForConditionalGeneration",
+        "mllama",
+        {"text_config": {"model_type": "mllama_text_model", "cross_attention_layers": [3, 8, 13]}},
+    ),
     (
         "Mistral3ForConditionalGeneration",
         "mistral3",

@@ -91,8 +91,9 @@ def facts_from_config(
         head_dim=size.head_dim,
         vocab_size=size.vocab,
         context_tokens=architecture.context_tokens or context_tokens(language),
-        tensors=architecture.tensors,
-        kv=architecture.kv,
+        # a kind of layer that this model does not have leaves groups of no layer behind
+        tensors=tuple(group for group in architecture.tensors if group.layers or "{layer}" not in group.name),
+        kv=tuple(keep for keep in architecture.kv if keep.layers),
         revision=revision,
         tied_embeddings=architecture.tied_embeddings,
         sliding_window=architecture.sliding_window,

@@ -1,0 +1,65 @@
+"""Parameters against transformers' own classes, and against names and published figures."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from servespec.models import facts_from_config, find
+from servespec.models.facts import Part
+from servespec.spec.model import Model
+
+DATA = Path(__file__).parents[3] / "data" / "models"
+ROWS: list[dict[str, Any]] = json.loads((DATA / "transformers.json").read_text())["rows"]
+
+
+@pytest.mark.parametrize(
+    "row", ROWS, ids=lambda row: f"{row['config']['architectures'][0]}-{len(row['config']) - 2}"
+)
+def test_a_family_has_as_many_parameters_as_the_class_of_transformers(row: dict[str, Any]) -> None:
+    facts = facts_from_config(row["config"], id="test", source="test")
+    assert facts.parameters == row["parameters"]
+
+
+# Figures of model cards and technical reports, in billions; MTP layers left out where they say so.
+@pytest.mark.parametrize(
+    ("model", "billions", "drafts"),
+    [
+        ("deepseek-ai/DeepSeek-V3", 671.0, False),
+        ("deepseek-ai/DeepSeek-V2-Lite", 15.7, True),
+        ("deepseek-ai/DeepSeek-V4-Flash", 284.0, False),
+        ("deepseek-ai/DeepSeek-V4-Pro", 1600.0, True),
+        ("zai-org/GLM-5", 744.0, False),
+        ("moonshotai/Kimi-K2-Instruct", 1026.0, True),
+        ("MiniMaxAI/MiniMax-M2.5", 229.0, True),
+        ("XiaomiMiMo/MiMo-V2-Flash", 309.0, True),
+        ("XiaomiMiMo/MiMo-7B-Base", 7.83, True),
+        ("openai/gpt-oss-20b", 20.9, True),
+        ("openai/gpt-oss-120b", 116.8, True),
+        ("meta-llama/Llama-4-Scout-17B-16E-Instruct", 109.0, True),
+        ("meta-llama/Llama-4-Maverick-17B-128E-Instruct", 401.0, True),
+        ("Qwen/Qwen3-Coder-480B-A35B-Instruct", 480.0, True),
+        ("Qwen/Qwen3-235B-A22B", 235.0, True),
+        ("Qwen/Qwen3-VL-235B-A22B-Instruct", 235.7, True),
+        ("Qwen/Qwen3.5-397B-A17B", 397.0, False),
+        ("Qwen/Qwen3.5-122B-A10B", 122.0, False),
+        ("nvidia/Llama-3_3-Nemotron-Super-49B-v1", 49.9, True),
+        ("nvidia/NVIDIA-Nemotron-3-Nano-30B-A3B-BF16", 31.6, True),
+        ("nvidia/NVIDIA-Nemotron-3-Ultra-550B-A55B-BF16", 550.0, False),
+        ("nvidia/Nemotron-H-56B-Base-8K", 56.3, True),
+        ("google/gemma-4-26B-A4B", 25.8, True),
+        ("microsoft/phi-4", 14.7, True),
+        ("stepfun-ai/Step-3.7-Flash", 196.0, False),
+    ],
+)
+def test_counts_lie_within_one_percent_of_the_published_figure(
+    model: str, billions: float, drafts: bool
+) -> None:
+    facts = find(Model(id=model), Path())
+    counted = sum(
+        group.elements * group.count for group in facts.tensors if drafts or group.part is not Part.mtp
+    )
+    assert counted / 1e9 == pytest.approx(billions, rel=0.01)
