@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from real_engines import MARK, Served, marked_processes, serving
+from real_engines import MARK, Served, marked_processes, serving, session_processes
 
 import servespec
 from servespec.engines import get_engine
@@ -28,10 +28,11 @@ def served(sglang_python: Path, spec_file: SpecMaker, one_engine_at_a_time: None
     try:
         with serving(spec_file(), "sglang", sglang_python) as started:
             del os.environ[MARK]
-            assert len(marked_processes(mark)) >= 3  # the server, its scheduler and its detokenizer
+            assert len(session_processes(started.server)) >= 3  # the server, its scheduler, its detokenizer
             yield started
     finally:
         os.environ.pop(MARK, None)
+    assert session_processes(started.server) == []
     assert marked_processes(mark) == []
 
 

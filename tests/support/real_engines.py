@@ -60,6 +60,20 @@ def serving(spec: Path, engine: str, python: Path) -> Iterator[Served]:
         yield served
 
 
+def session_processes(server: Running) -> list[int]:
+    """Living processes of the session that a server runs in; some engines wipe their environment."""
+    session = server._backend.pid  # type: ignore[attr-defined]
+    found = []
+    for entry in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            state, _, _, sid = entry.read_text().rpartition(")")[2].split()[:4]
+        except (OSError, ValueError):
+            continue
+        if int(sid) == session and state != "Z":
+            found.append(int(entry.parent.name))
+    return found
+
+
 def marked_processes(value: str) -> list[int]:
     """Living processes, other than this one, with the mark in their environment."""
     wanted = f"{MARK}={value}".encode()

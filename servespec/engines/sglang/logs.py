@@ -46,7 +46,7 @@ _REFUSALS = (
     ),
     Refusal(
         "out_of_memory",
-        re.compile(r"(?:CUDA|HIP|XPU) out of memory|OutOfMemoryError|CUDA error: out of memory"),
+        re.compile(r"(?:CUDA|HIP|XPU) out of memory|OutOfMemoryError: |CUDA error: out of memory"),
         _OUT_OF_MEMORY_KINDS,
     ),
     Refusal("unknown_flag", re.compile(r"error: unrecognized arguments:|error: ambiguous option:")),
@@ -55,11 +55,11 @@ _REFUSALS = (
         "address_in_use",
         re.compile(r"[Aa]ddress already in use|Port \d+ (?:is|was) (?:already|not available)"),
     ),
-    Refusal("gated_model", re.compile(r"GatedRepoError|You are trying to access a gated repo")),
+    Refusal("gated_model", re.compile(r"GatedRepoError: |You are trying to access a gated repo")),
     Refusal(
         "model_not_found",
         re.compile(
-            r"(?:LocalEntryNotFound|RepositoryNotFound|HFValidation)Error|is not a valid model identifier"
+            r"(?:LocalEntryNotFound|RepositoryNotFound|HFValidation)Error: |is not a valid model identifier"
             r"|does not appear to have a file named|Can't load the configuration of|Unrecognized model in"
         ),
     ),

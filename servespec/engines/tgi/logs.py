@@ -33,7 +33,7 @@ _REFUSALS = (
     Refusal("context_exceeds_kv", re.compile(r"Not enough memory to handle `max_total_tokens=")),
     Refusal(
         "out_of_memory",
-        re.compile(r"(?:CUDA|HIP) out of memory|OutOfMemoryError|would exceed allowed memory"),
+        re.compile(r"(?:CUDA|HIP) out of memory|OutOfMemoryError: |would exceed allowed memory"),
         {"loading weights": "weights_exceed_device", "warming up": "warmup_exceeds_memory"},
     ),
     Refusal("unknown_flag", re.compile(r"error: unexpected argument")),
@@ -42,8 +42,8 @@ _REFUSALS = (
         "not_enough_devices", re.compile(r"NotEnoughCUDADevices|NoCUDADevices|num_shard is not configured")
     ),
     Refusal("address_in_use", re.compile(r"[Aa]ddress (?:already )?in use")),
-    Refusal("gated_model", re.compile(r"GatedRepoError|401 Client Error|Access to model .* is restricted")),
-    Refusal("model_not_found", re.compile(r"(?:RepositoryNotFound|LocalEntryNotFound|EntryNotFound)Error")),
+    Refusal("gated_model", re.compile(r"GatedRepoError: |401 Client Error|Access to model .* is restricted")),
+    Refusal("model_not_found", re.compile(r"(?:RepositoryNotFound|LocalEntryNotFound|EntryNotFound)Error: ")),
 )
 
 PATTERNS = LogPatterns(

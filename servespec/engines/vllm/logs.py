@@ -67,16 +67,16 @@ _REFUSALS = (
     Refusal("weights_exceed_device", re.compile(r"Failed to load model - not enough GPU memory")),
     Refusal(
         "out_of_memory",
-        re.compile(r"(?:CUDA|HIP|XPU) out of memory|OutOfMemoryError"),
+        re.compile(r"(?:CUDA|HIP|XPU) out of memory|OutOfMemoryError: "),
         _OUT_OF_MEMORY_KINDS,
     ),
     Refusal("unknown_flag", re.compile(r"error: unrecognized arguments:")),
     Refusal("address_in_use", re.compile(r"Address already in use")),
-    Refusal("gated_model", re.compile(r"GatedRepoError|You are trying to access a gated repo")),
+    Refusal("gated_model", re.compile(r"GatedRepoError: |You are trying to access a gated repo")),
     Refusal(
         "model_not_found",
         re.compile(
-            r"(?:LocalEntryNotFound|RepositoryNotFound|HFValidation)Error|is not a valid model identifier"
+            r"(?:LocalEntryNotFound|RepositoryNotFound|HFValidation)Error: |is not a valid model identifier"
             r"|Invalid repository ID or local directory|does not appear to have a file named"
         ),
     ),

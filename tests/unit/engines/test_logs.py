@@ -112,3 +112,15 @@ def test_a_printed_figure_carries_half_a_unit_of_its_last_digit() -> None:
 def test_the_rounding_of_parts_adds_up() -> None:
     line = "[2025-10-16 09:06:22] KV Cache is allocated. #tokens: 10, K size: 1.00 GB, V size: 1.00 GB"
     assert get_engine("sglang").observe(line, None).precision == {"kv_cache_bytes": 0.01 * 2**30}
+
+
+def test_a_line_of_source_in_a_traceback_is_no_reason() -> None:
+    log = (
+        "    raise HFValidationError(\n"
+        "    except torch.OutOfMemoryError as e:\n"
+        "huggingface_hub.errors.HFValidationError: Repo id must be in the form 'name': '/nowhere'.\n"
+    )
+    for engine in ("vllm", "sglang"):
+        observed = get_engine(engine).observe(log, None)
+        assert observed.refusal_kind == "model_not_found"
+        assert "/nowhere" in (observed.refusal or "")
