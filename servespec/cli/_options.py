@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Option:
+class Option(NamedTuple):
     """One option. ``name`` is the keyword that the command takes it by.
 
     A ``switch`` is true or false, a ``value`` text or None (or ``default``), a ``list`` a tuple:
@@ -24,8 +22,7 @@ class Option:
     choices: Callable[[], tuple[str, ...]] | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Argument:
+class Argument(NamedTuple):
     """The positional arguments, one or more."""
 
     name: str

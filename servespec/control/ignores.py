@@ -7,10 +7,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from servespec.diagnostics import Diagnostic, Edit, Fix, Severity, Span
-from servespec.spec.edits import LINE_BREAK
 from servespec.spec.nodes import Mapping, Node, Scalar
 from servespec.spec.nodes import Sequence as SequenceNode
-from servespec.spec.source import Source
+from servespec.spec.source import LINE_BREAK, Source
 
 UNUSED = "SV008"
 _COMMENT = re.compile(r"(?:(?<=\s)|^)#\s*servespec:\s*ignore\[(?P<codes>[^\]\n]*)\][^#\n]*")
@@ -40,7 +39,7 @@ class Ignore:
 
 def find(source: Source, root: Node | None) -> tuple[Ignore, ...]:
     """All ignores of a text; what only looks like one inside of a value is none."""
-    if "servespec:" not in source.text or "ignore[" not in source.text or root is None:
+    if root is None:
         return ()
     lines = LINE_BREAK.split(source.text)
     values = [node.span for node in _scalars(root) if node.file == source.path]

@@ -6,9 +6,8 @@ import re
 from collections.abc import Iterable
 
 from servespec.diagnostics import Diagnostic, Span
-from servespec.spec.edits import LINE_BREAK
 from servespec.spec.secrets import redact
-from servespec.spec.source import Source
+from servespec.spec.source import LINE_BREAK, Source
 
 _CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
 """Characters that would steer a terminal or hide text."""

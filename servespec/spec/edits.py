@@ -9,10 +9,8 @@ from json import dumps
 from servespec.diagnostics import Change, Edit, Span
 from servespec.spec.nodes import Entry, Mapping, Node, Scalar, locate
 from servespec.spec.scalars import resolve_plain
-from servespec.spec.source import Source
+from servespec.spec.source import LINE_BREAK, Source
 
-LINE_BREAK = re.compile("\r\n|[\r\n\x85\u2028\u2029]")
-"""What YAML counts as a line end."""
 _PLAIN = re.compile(r"[A-Za-z_./][A-Za-z0-9_./@+-]*(?::[A-Za-z0-9_./@+-]+)*")
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import cache
 
 ScalarValue = str | int | float | bool | None
 
@@ -34,10 +35,14 @@ _CONSTANTS: dict[str, ScalarValue] = {
     "-.Inf": float("-inf"),
     "-.INF": float("-inf"),
 }
-_NUMBER = re.compile(
-    r"(?P<dec>[-+]?[0-9]+)|0o(?P<oct>[0-7]+)|0x(?P<hex>[0-9a-fA-F]+)"
-    r"|(?P<real>[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?)"
-)
+
+
+@cache
+def _number() -> re.Pattern[str]:
+    return re.compile(
+        r"(?P<dec>[-+]?[0-9]+)|0o(?P<oct>[0-7]+)|0x(?P<hex>[0-9a-fA-F]+)"
+        r"|(?P<real>[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?)"
+    )
 
 
 def resolve_plain(text: str) -> ScalarValue:
@@ -46,7 +51,9 @@ def resolve_plain(text: str) -> ScalarValue:
         return _CONSTANTS[text]
     if text[0] not in "+-.0123456789":
         return text
-    match = _NUMBER.fullmatch(text)
+    if text.isascii() and text.isdecimal() and len(text) <= 40:
+        return int(text)
+    match = _number().fullmatch(text)
     if match is None:
         return text
     if match["real"] is not None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 import stat
 from pathlib import Path
 from typing import NamedTuple
@@ -14,7 +15,8 @@ from servespec.spec.problems import problem
 MAX_SOURCE_BYTES = 1 << 20
 """A spec is a page or two; a megabyte is no spec."""
 
-STDIN = "-"
+LINE_BREAK = re.compile("\r\n|[\r\n\x85\u2028\u2029]")
+"""What YAML counts as a line end."""
 
 
 class Source(NamedTuple):

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from servespec.cli import run
+from servespec.cli import invoke
 
 GOOD = """\
 servespec: v1
@@ -32,14 +32,14 @@ def good(tmp_path: Path) -> Path:
 def test_a_spec_that_fits_exits_with_0_and_shows_its_memory(
     good: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert run(["check", str(good)]) == 0
+    assert invoke(["check", str(good)]) == 0
     out = capsys.readouterr().out
     assert "vllm 0.25.1: fits" in out
     assert "KV cache" in out
 
 
 def test_json_is_one_object_with_the_argument_as_path(good: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert run(["check", "--format", "json", str(good), str(good.parent / "missing.yaml")]) == 1
+    assert invoke(["check", "--format", "json", str(good), str(good.parent / "missing.yaml")]) == 1
     report = json.loads(capsys.readouterr().out)
     first, second = report["files"]
     assert first["path"] == str(good)
@@ -56,7 +56,7 @@ def test_the_same_mistakes_are_reported_whatever_else_is_wrong(
 ) -> None:
     path = tmp_path / "bad.yaml"
     path.write_text(GOOD.replace("H100-80GB", "H100-90GB").replace("8192", "-1"))
-    assert run(["check", "-f", "json", str(path)]) == 1
+    assert invoke(["check", "-f", "json", str(path)]) == 1
     (file,) = json.loads(capsys.readouterr().out)["files"]
     assert file["verdict"] == "invalid"
     found = {d["code"]: (d["line"], d["column"]) for d in file["diagnostics"] if d["severity"] == "error"}
@@ -68,7 +68,7 @@ def test_an_unknown_model_is_an_error_that_says_how_to_give_its_facts(
 ) -> None:
     path = tmp_path / "bad.yaml"
     path.write_text(GOOD.replace("meta-llama/Llama-3.1-8B-Instruct", "nobody/nothing-like-it"))
-    assert run(["check", "-f", "json", str(path)]) == 1
+    assert invoke(["check", "-f", "json", str(path)]) == 1
     (file,) = json.loads(capsys.readouterr().out)["files"]
     assert file["targets"][0]["verdict"] == "unknown"
     assert file["targets"][0]["memory"] is None
@@ -95,15 +95,15 @@ def test_exit_codes_tell_findings_from_misuse(
     arguments: list[str], code: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    assert run(arguments) == code
+    assert invoke(arguments) == code
 
 
 def test_strict_counts_warnings_and_exit_zero_counts_nothing(good: Path) -> None:
     good.write_text(GOOD.replace("0.25.1", "0.25.1.dev7"))
-    assert run(["check", str(good)]) == 0
-    assert run(["check", "--strict", str(good)]) == 1
-    assert run(["check", "--strict", "--exit-zero", str(good)]) == 0
-    assert run(["check", "--strict", "--ignore", "SV017", "--select", "SV0", str(good)]) == 0
+    assert invoke(["check", str(good)]) == 0
+    assert invoke(["check", "--strict", str(good)]) == 1
+    assert invoke(["check", "--strict", "--exit-zero", str(good)]) == 0
+    assert invoke(["check", "--strict", "--ignore", "SV017", "--select", "SV0", str(good)]) == 0
 
 
 def test_a_folder_gives_its_specs_and_leaves_other_yaml_alone(
@@ -113,11 +113,11 @@ def test_a_folder_gives_its_specs_and_leaves_other_yaml_alone(
     (tmp_path / "b" / "one.yaml").write_text(GOOD)
     (tmp_path / "other.yaml").write_text("kind: Deployment\n")
     (tmp_path / "loop").symlink_to(tmp_path)
-    assert run(["check", "-f", "json", str(tmp_path)]) == 0
+    assert invoke(["check", "-f", "json", str(tmp_path)]) == 0
     assert [file["path"] for file in json.loads(capsys.readouterr().out)["files"]] == [
         str(tmp_path / "b" / "one.yaml")
     ]
-    assert run(["check", str(tmp_path / "loop" / "**" / "one.yaml")]) == 0
+    assert invoke(["check", str(tmp_path / "loop" / "**" / "one.yaml")]) == 0
 
 
 def test_hostile_paths_are_told_and_not_followed(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -126,8 +126,8 @@ def test_hostile_paths_are_told_and_not_followed(tmp_path: Path, capsys: pytest.
     (tmp_path / "empty.yaml").touch()
     (tmp_path / "binary.yaml").write_bytes(bytes(range(256)))
     for name in ("fifo.yaml", "circle.yaml", "empty.yaml", "binary.yaml"):
-        assert run(["check", str(tmp_path / name)]) == 1, name
-    assert run(["check", "/dev/zero", "/dev/null", "a\0b"]) == 1
+        assert invoke(["check", str(tmp_path / name)]) == 1, name
+    assert invoke(["check", "/dev/zero", "/dev/null", "a\0b"]) == 1
     assert "Traceback" not in "".join(capsys.readouterr())
 
 
@@ -146,10 +146,10 @@ def test_standard_input_is_a_file_named_dash(good: Path) -> None:
 def test_the_report_can_be_written_to_a_file(
     good: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert run(["check", "-f", "json", "--output", str(tmp_path / "out.json"), str(good)]) == 0
+    assert invoke(["check", "-f", "json", "--output", str(tmp_path / "out.json"), str(good)]) == 0
     assert json.loads((tmp_path / "out.json").read_text())["schema"] == "report.v1"
     assert capsys.readouterr().out == ""
-    assert run(["check", "--output", str(tmp_path / "no" / "out.json"), str(good)]) == 2
+    assert invoke(["check", "--output", str(tmp_path / "no" / "out.json"), str(good)]) == 2
 
 
 def test_an_unexpected_error_leaves_a_log_and_no_traceback(
@@ -161,7 +161,7 @@ def test_an_unexpected_error_leaves_a_log_and_no_traceback(
         raise RuntimeError("HF_TOKEN=hf_abcdefghijklmnopqrstuvwxyz")
 
     monkeypatch.setattr(sys.modules["servespec.check"], "check_files", broken)
-    assert run(["check", str(good)]) == 2
+    assert invoke(["check", str(good)]) == 2
     err = capsys.readouterr().err
     assert "Traceback" not in err
     log = Path(err.split("a log is in ")[1].split(";")[0])
@@ -172,8 +172,10 @@ def test_an_unexpected_error_leaves_a_log_and_no_traceback(
 
 def test_a_plain_check_imports_neither_typer_nor_rich(good: Path) -> None:
     code = (
-        "import sys; from servespec.cli import run; run(['check', sys.argv[1]]); "
+        "import sys; from servespec.cli import run; invoke(['check', sys.argv[1]]); "
         "print([m for m in ('typer', 'click', 'rich', 'argparse', 'jinja2', 'httpx') if m in sys.modules])"
     )
-    done = subprocess.run([sys.executable, "-c", code, str(good)], text=True, capture_output=True, check=True)
+    done = subprocess.run(
+        [sys.executable, "-c", code, str(good)], text=True, capture_output=True, check=True
+    )
     assert done.stdout.splitlines()[-1] == "[]"

@@ -3,7 +3,7 @@ import json
 import pynvml
 import pytest
 
-from servespec.cli import run
+from servespec.cli import invoke
 from tests.support.nvml_driver import Driver, install
 
 
@@ -11,7 +11,7 @@ def test_a_gpu_is_shown_in_the_driver_s_own_figures(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     install(monkeypatch, Driver(used_mib=2048))
-    assert run(["doctor"]) == 0
+    assert invoke(["doctor"]) == 0
     out = capsys.readouterr().out
     assert "NVIDIA H200, compute capability 9.0, ECC on" in out
     assert "143,771 MiB total, 2,048 MiB used" in out
@@ -23,7 +23,7 @@ def test_programs_get_the_same_as_one_object(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     install(monkeypatch, Driver())
-    assert run(["doctor", "--format", "json"]) == 0
+    assert invoke(["doctor", "--format", "json"]) == 0
     machine = json.loads(capsys.readouterr().out)
     (gpu,) = machine["inventory"]["gpus"]
     assert gpu["catalogue_name"] == "H200-141GB"
@@ -38,5 +38,5 @@ def test_a_machine_without_a_driver_is_no_error(
         raise pynvml.NVMLError(pynvml.NVML_ERROR_LIBRARY_NOT_FOUND)
 
     monkeypatch.setattr(pynvml, "nvmlInit", fails)
-    assert run(["doctor"]) == 0
+    assert invoke(["doctor"]) == 0
     assert "none: no NVIDIA driver answers on this machine" in capsys.readouterr().out

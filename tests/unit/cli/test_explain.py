@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from servespec.cli import run
+from servespec.cli import invoke
 from servespec.rules.registry import all_cards
 
 SPEC = """\
@@ -24,7 +24,7 @@ def test_a_spec_is_explained_term_by_term_with_sources(
 ) -> None:
     path = tmp_path / "spec.yaml"
     path.write_text(SPEC)
-    assert run(["explain", str(path), "--svg", str(tmp_path / "memory.svg")]) == 0
+    assert invoke(["explain", str(path), "--svg", str(tmp_path / "memory.svg")]) == 0
     out = capsys.readouterr().out
     for words in (
         "weights",
@@ -41,35 +41,35 @@ def test_a_spec_is_explained_term_by_term_with_sources(
 def test_a_broken_spec_is_told_and_not_explained(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path = tmp_path / "spec.yaml"
     path.write_text(SPEC + "limits: {max_model_len: -1}\n")
-    assert run(["explain", str(path)]) == 1
+    assert invoke(["explain", str(path)]) == 1
     assert "SV013" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("name", ["SV101", "sv101", "does-not-fit"])
 def test_a_rule_is_explained_by_code_or_name(name: str, capsys: pytest.CaptureFixture[str]) -> None:
-    assert run(["explain", name]) == 0
+    assert invoke(["explain", name]) == 0
     out = capsys.readouterr().out
     assert out.startswith("SV101 does-not-fit (error)")
     assert "What to do" in out
 
 
 def test_what_is_neither_rule_nor_file_is_misuse(capsys: pytest.CaptureFixture[str]) -> None:
-    assert run(["explain", "SV999"]) == 2
+    assert invoke(["explain", "SV999"]) == 2
     assert "servespec rules" in capsys.readouterr().err
-    assert run(["explain", "no/such/file.yaml"]) == 1
+    assert invoke(["explain", "no/such/file.yaml"]) == 1
 
 
 def test_every_rule_is_listed(capsys: pytest.CaptureFixture[str]) -> None:
-    assert run(["rules", "--format", "json"]) == 0
+    assert invoke(["rules", "--format", "json"]) == 0
     rows = json.loads(capsys.readouterr().out)
     assert [row["code"] for row in rows] == [card.code for card in all_cards()]
-    assert run(["rules", "--engine", "vllm"]) == 0
+    assert invoke(["rules", "--engine", "vllm"]) == 0
     assert "[sglang" not in capsys.readouterr().out
-    assert run(["rules", "--format", "xml"]) == 2
+    assert invoke(["rules", "--format", "xml"]) == 2
 
 
 def test_a_schema_is_printed(capsys: pytest.CaptureFixture[str]) -> None:
-    assert run(["schema"]) == 0
+    assert invoke(["schema"]) == 0
     assert json.loads(capsys.readouterr().out)["title"] == "servespec v1"
-    assert run(["schema", "--report"]) == 0
+    assert invoke(["schema", "--report"]) == 0
     assert json.loads(capsys.readouterr().out)["title"] == "servespec report.v1"

@@ -44,12 +44,12 @@ def test_the_check_hook_takes_specs_and_nothing_else(path: str, matches: bool) -
 
 
 def test_hooks_name_commands_that_there_are() -> None:
-    from servespec.cli import run
+    from servespec.cli import invoke
 
     for hook in hooks().values():
         program, command, *_ = hook["entry"].split()
         assert program == "servespec"
-        assert run([command, "--help"]) == 0
+        assert invoke([command, "--help"]) == 0
 
 
 def command(folder: Path, *words: str, **environment: str) -> subprocess.CompletedProcess[str]:

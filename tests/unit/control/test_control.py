@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from servespec.cli import run
+from servespec.cli import invoke
 
 SPEC = """\
 servespec: v1
@@ -27,7 +27,7 @@ def spec(tmp_path: Path) -> Path:
 
 def codes(path: Path, capsys: pytest.CaptureFixture[str], *options: str) -> dict[str, str]:
     capsys.readouterr()
-    code = run(["check", "-f", "concise", *options, str(path)])
+    code = invoke(["check", "-f", "concise", *options, str(path)])
     assert code in (0, 1)
     lines = [line.split(": ", 1)[1].split() for line in capsys.readouterr().out.splitlines()]
     return {words[1]: words[0] for words in lines}
@@ -67,7 +67,7 @@ def test_targets_of_the_project_are_checked_when_none_is_named(
 ) -> None:
     (spec.parent / "servespec.toml").write_text('targets = ["vllm"]\n')
     spec.write_text(SPEC.replace("targets: {vllm: {version: 0.25.1.dev1}}\n", ""))
-    assert run(["check", str(spec)]) == 0
+    assert invoke(["check", str(spec)]) == 0
     out = capsys.readouterr().out
     assert "vllm" in out
     assert "tgi" not in out
@@ -105,7 +105,7 @@ def test_a_configuration_that_makes_no_sense_is_misuse(
     spec: Path, capsys: pytest.CaptureFixture[str], text: str, words: str
 ) -> None:
     (spec.parent / "servespec.toml").write_text(text + "\n")
-    assert run(["check", str(spec)]) == 2
+    assert invoke(["check", str(spec)]) == 2
     assert words in capsys.readouterr().err
 
 
@@ -178,13 +178,13 @@ def test_fixing_keeps_comments_and_fixing_twice_changes_nothing(
 def test_a_diff_writes_nothing_and_shows_no_secret(spec: Path, capsys: pytest.CaptureFixture[str]) -> None:
     wrong = SPEC.replace("server:", "env: {HF_TOKEN: hunter2}\nkv_cache: {prefix_caching: on}\nserver:")
     spec.write_text(wrong)
-    assert run(["check", "--diff", str(spec)]) == 1
+    assert invoke(["check", "--diff", str(spec)]) == 1
     out = capsys.readouterr().out
     assert "+kv_cache: {prefix_caching: true}" in out
     assert "hunter2" not in out
     assert spec.read_text() == wrong
     spec.write_text(SPEC)
-    assert run(["check", "--diff", str(spec)]) == 0
+    assert invoke(["check", "--diff", str(spec)]) == 0
 
 
 def test_a_file_changed_meanwhile_is_not_overwritten(spec: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -199,7 +199,7 @@ def test_a_file_changed_meanwhile_is_not_overwritten(spec: Path, monkeypatch: py
 
     spec.write_text(SPEC.replace("host: 0.0.0.0", "port: '80'"))
     monkeypatch.setattr(_fixing, "fix_file", slow)
-    assert run(["check", "--fix", str(spec)]) == 2
+    assert invoke(["check", "--fix", str(spec)]) == 2
     assert spec.read_text() == "# somebody else\n"
 
 
@@ -207,6 +207,6 @@ def test_a_link_stays_a_link_when_it_is_fixed(spec: Path, tmp_path: Path) -> Non
     spec.write_text(SPEC.replace("host: 0.0.0.0", "port: '80'"))
     link = tmp_path / "link.yaml"
     link.symlink_to(spec)
-    run(["check", "--fix", str(link)])
+    invoke(["check", "--fix", str(link)])
     assert link.is_symlink()
     assert "port: 80}" in spec.read_text()

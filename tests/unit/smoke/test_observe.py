@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from servespec.cli import run
+from servespec.cli import invoke
 
 ROOT = Path(__file__).parents[3]
 LOGS = ROOT / "tests" / "data" / "logs"
@@ -23,7 +23,7 @@ TELLING = [log for log in sorted(LOGS.glob("*/*.log")) if figures(log)]
 
 @pytest.mark.parametrize("log", TELLING, ids=lambda path: f"{path.parent.name}/{path.stem}")
 def test_whose_log_it_is_is_found_out(log: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    code = run(["observe", str(log), "--format", "json"])
+    code = invoke(["observe", str(log), "--format", "json"])
     document = json.loads(capsys.readouterr().out)
     assert document["engine"] == log.parent.name
     assert code == (1 if "refusal" in document["observed"] else 0)
@@ -31,7 +31,7 @@ def test_whose_log_it_is_is_found_out(log: Path, capsys: pytest.CaptureFixture[s
 
 def test_a_log_is_held_against_the_spec_that_it_came_from(capsys: pytest.CaptureFixture[str]) -> None:
     log = LOGS / "vllm" / "0.32.0-cpu.log"
-    assert run(["observe", str(log), "--spec", EXAMPLE, "--format", "json"]) == 0
+    assert invoke(["observe", str(log), "--spec", EXAMPLE, "--format", "json"]) == 0
     rows = {row["name"]: row for row in json.loads(capsys.readouterr().out)["comparison"]}
     assert rows["KV tokens"]["predicted"] == rows["KV tokens"]["observed"] == 2_097_152
     assert rows["KV cache"]["agreement"] == "exact"
@@ -39,7 +39,7 @@ def test_a_log_is_held_against_the_spec_that_it_came_from(capsys: pytest.Capture
 
 def test_the_text_names_the_reason_of_a_refusal(capsys: pytest.CaptureFixture[str]) -> None:
     log = LOGS / "vllm" / "0.32.0-cpu-refused-len-over-kv-space.log"
-    assert run(["observe", str(log)]) == 1
+    assert invoke(["observe", str(log)]) == 1
     out = capsys.readouterr().out
     assert "was refused" in out
     assert "To serve at least one request" in out
@@ -49,12 +49,12 @@ def test_the_text_names_the_reason_of_a_refusal(capsys: pytest.CaptureFixture[st
 def test_what_is_no_log_is_said_to_be_none(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path = tmp_path / "x.log"
     path.write_bytes(b"\x00\xff nothing\n")
-    assert run(["observe", str(path)]) == 2
+    assert invoke(["observe", str(path)]) == 2
     assert "--target" in capsys.readouterr().err
-    assert run(["observe", str(tmp_path / "none")]) == 2
+    assert invoke(["observe", str(tmp_path / "none")]) == 2
     assert "cannot read" in capsys.readouterr().err
 
 
 def test_a_calibration_needs_the_spec(capsys: pytest.CaptureFixture[str]) -> None:
-    assert run(["observe", str(LOGS / "vllm" / "0.32.0-cpu.log"), "--store"]) == 2
+    assert invoke(["observe", str(LOGS / "vllm" / "0.32.0-cpu.log"), "--store"]) == 2
     assert "--spec" in capsys.readouterr().err
