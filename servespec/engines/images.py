@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from servespec.deployment import Deployment
-from servespec.engines.launch import ContainerImage
+from servespec.engines.launch import Account, ContainerImage
 from servespec.rules.versions import holds
 
 
@@ -30,4 +32,14 @@ def image_of(deployment: Deployment) -> ContainerImage:
         cache_directory=table["cache_directory"],
         other_caches=tuple(table["other_caches"]),
         has_curl=table["has_curl"],
+        account=_account(deployment, table.get("account")),
     )
+
+
+def _account(deployment: Deployment, row: Mapping[str, Any] | None) -> Account | None:
+    """The account of the engine's own image; of an image that the spec names nothing is known."""
+    if row is None or deployment.target.image is not None or deployment.gpu.kind != row["kind"]:
+        return None
+    if not holds(row["versions"], deployment.version):
+        return None
+    return Account(row["user"], row["group"], row["home"])

@@ -9,6 +9,15 @@ from types import MappingProxyType
 from servespec.deployment import SettingValue
 
 
+@dataclass(frozen=True, slots=True)
+class Account:
+    """An account of the image that is not root."""
+
+    user: int
+    group: int
+    home: str
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ContainerImage:
     """The image of an engine and the conventions that hold inside it."""
@@ -21,6 +30,8 @@ class ContainerImage:
     other_caches: tuple[str, ...] = ()
     """Further folders worth a volume: compile caches."""
     has_curl: bool = True
+    account: Account | None = None
+    """The account that the image is made to run as, where there is one besides root."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +76,9 @@ class Launch:
     address. ``secret_flags`` are flags whose value is a secret, each with the variable that holds
     it, for engines that read it nowhere else. ``offline`` are the keyword arguments of the
     engine's Python class, None where it has none. ``flags_environment`` says the same as the flags
-    in environment variables, empty where the engine reads none.
+    in environment variables, empty where the engine reads none. ``own_flags`` are the flags without model,
+    address and name, for orchestrators that set those themselves; ``orchestrators`` are those that know the engine.
+    ``metrics_path`` is where Prometheus finds metrics, None where the server exposes none.
     """
 
     engine: str
@@ -94,6 +107,9 @@ class Launch:
     offline: Mapping[str, SettingValue] | None = None
     flags_environment: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
     cluster: Cluster | None = None
+    own_flags: tuple[str, ...] = ()
+    orchestrators: frozenset[str] = frozenset()
+    metrics_path: str | None = None
 
     @property
     def argv(self) -> tuple[str, ...]:

@@ -20,7 +20,9 @@ if TYPE_CHECKING:
 
 
 class Format(Protocol):
-    """A module of ``render/formats``."""
+    """A module of ``render/formats``. ``NEEDS`` words for people what ``supports`` asks for."""
+
+    NEEDS: str
 
     def render(self, job: Job) -> tuple[Artefact, ...]:
         """The artefacts, each with a header whose hash is still zeros. Raises RenderError."""
@@ -65,8 +67,8 @@ def render(
     chosen = _format(format_name)
     if not chosen.supports(launch):
         raise RenderError(
-            f"{launch.engine} on {launch.nodes} node(s) cannot be rendered as {format_name}; "
-            f"formats that can: {', '.join(available_formats(launch))}"
+            f"{launch.engine} cannot be rendered as {format_name}, which needs {chosen.NEEDS}; "
+            f"there are {', '.join(available_formats(launch))}"
         )
     job = Job(
         deployment=deployment,

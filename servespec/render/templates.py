@@ -6,6 +6,7 @@ A value that a template writes without one of the quoting filters is an error, n
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -18,6 +19,8 @@ from servespec.render.words import shell_lines, shell_word
 if TYPE_CHECKING:
     from jinja2.sandbox import SandboxedEnvironment
 
+UNIT_PLAIN = re.compile(r"[A-Za-z0-9_./:@,+=-]+")
+"""Words that systemd reads as they are, quoted or not."""
 SHIPPED = Path(__file__).parent.parent / "templates"
 
 
@@ -69,7 +72,10 @@ def _environment(own: Path | None) -> SandboxedEnvironment:
         sh_command=lambda words, indent="  ": Quoted(f" \\\n{indent}".join(shell_lines(words))),
         py=lambda value, indent=0: Quoted(python_literal(value, indent)),
         json=lambda value: Quoted(json.dumps(value, ensure_ascii=False)),
-        unit=lambda value: Quoted(unit_word(value)),
+        unit_text=lambda value: Quoted(unit_text(value)),
+        unit_command=lambda words: Quoted(" ".join(unit_word(word) for word in words)),
+        unit_json=lambda words: Quoted(unit_text(json.dumps([str(word) for word in words]))),
+        assignment=lambda name, value: Quoted(_unit_quoted(f"{name}={value}")),
         comment=lambda text, prefix="# ": Quoted("".join(f"{prefix}{plain(line)}\n" for line in text)),
     )
     return environment
@@ -82,7 +88,9 @@ def _only_quoted(value: object) -> object:
         return ""
     from jinja2 import TemplateRuntimeError
 
-    raise TemplateRuntimeError(f"{value!r} is written without a quoting filter (sh, py, json, unit, comment)")
+    raise TemplateRuntimeError(
+        f"{value!r} is written without a quoting filter (sh, py, json, unit_text, unit_command, comment)"
+    )
 
 
 def python_literal(value: object, indent: int = 0) -> str:
@@ -98,7 +106,24 @@ def python_literal(value: object, indent: int = 0) -> str:
     return repr(value)
 
 
-def unit_word(word: str) -> str:
-    """A word of a systemd unit's command line: C-style quotes, ``%`` and ``$`` doubled."""
-    escaped = word.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n").replace("\t", "\\t")
-    return '"' + escaped.replace("%", "%%").replace("$", "$$") + '"'
+def unit_word(word: str | Variable) -> str:
+    """A word of a systemd command line: C-style quotes, ``%`` and ``$`` doubled; a variable in braces."""
+    if isinstance(word, Variable):
+        return f'"${{{word.name}}}{unit_text(word.suffix)}"'
+    return word if UNIT_PLAIN.fullmatch(word) else _unit_quoted(word.replace("$", "$$"))
+
+
+def unit_text(text: str) -> str:
+    """Text that stands as a whole value in a unit: specifiers doubled. Raises RenderError for several lines."""
+    if not text.isprintable():
+        raise RenderError(f"{text!r} cannot stand in a unit: it has control characters")
+    if text != text.strip() or text.endswith("\\"):
+        raise RenderError(f"{text!r} cannot stand in a unit: systemd would cut its end")
+    return text.replace("%", "%%")
+
+
+def _unit_quoted(text: str) -> str:
+    escaped = text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n").replace("\t", "\\t")
+    if not escaped.isprintable():
+        raise RenderError(f"{text!r} cannot stand in a unit: it has control characters")
+    return '"' + escaped.replace("%", "%%") + '"'

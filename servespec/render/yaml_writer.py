@@ -2,7 +2,7 @@
 
 YAML 1.1 readers (PyYAML in podman-compose and in the engines, older Go libraries) take ``on``,
 ``0o17`` or ``22:22`` for something else than a string. A string that is not plainly one is
-written in double quotes.
+written in quotes.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 
 from ruamel.yaml import YAML
 from ruamel.yaml.comments import CommentedMap, CommentedSeq
-from ruamel.yaml.scalarstring import DoubleQuotedScalarString
+from ruamel.yaml.scalarstring import DoubleQuotedScalarString, SingleQuotedScalarString
 
 PLAIN = re.compile(r"(?:--?|\.{0,2}/)?[A-Za-z_][A-Za-z0-9_./@+:-]*(?<!:)")
 RESERVED = frozenset({"y", "n", "yes", "no", "on", "off", "true", "false", "null"})
@@ -41,11 +41,7 @@ def dump_yaml(*documents: object, header: str = "") -> str:
 
 def _node(value: object) -> object:
     if isinstance(value, str):
-        return (
-            value
-            if PLAIN.fullmatch(value) and value.lower() not in RESERVED
-            else DoubleQuotedScalarString(value)
-        )
+        return _string(value)
     if value is None or isinstance(value, bool | int | float):
         return value
     if isinstance(value, Mapping):
@@ -56,3 +52,11 @@ def _node(value: object) -> object:
     if isinstance(value, Sequence):
         return CommentedSeq(_node(item) for item in value)
     raise TypeError(f"{value!r} cannot be written as YAML")
+
+
+def _string(value: str) -> str:
+    if PLAIN.fullmatch(value) and value.lower() not in RESERVED:
+        return value
+    if '"' in value and "'" not in value and value.isprintable():
+        return SingleQuotedScalarString(value)
+    return DoubleQuotedScalarString(value)

@@ -44,6 +44,7 @@ def lower(deployment: Deployment) -> Launch:
         host=lowering.host_of(deployment, values),
         port=lowering.port_of(deployment, values),
         health_path="/health",
+        metrics_path="/metrics" if values.get("enable_metrics") is True else None,
         served_model_name=server.served_model_name or deployment.spec.model.id,
         image=image_of(deployment),
         load_seconds=lowering.load_seconds(deployment),

@@ -45,6 +45,7 @@ def lower(deployment: Deployment) -> Launch:
         host=lowering.host_of(deployment, values, "hostname"),
         port=lowering.port_of(deployment, values),
         health_path="/health",
+        metrics_path="/metrics",
         served_model_name=deployment.spec.model.id,
         image=image_of(deployment),
         load_seconds=lowering.load_seconds(deployment),

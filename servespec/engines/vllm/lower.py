@@ -21,6 +21,7 @@ MASTER_PORT = 29501
 """vllm/config/parallel.py, master_port."""
 RAY_PORT = 6379
 """Ray's own default."""
+ORCHESTRATED = frozenset({"host", "port", "served_model_name"})
 
 
 def lower(deployment: Deployment) -> Launch:
@@ -46,6 +47,7 @@ def lower(deployment: Deployment) -> Launch:
         host=lowering.host_of(deployment, values),
         port=lowering.port_of(deployment, values),
         health_path="/health",
+        metrics_path="/metrics",
         served_model_name=deployment.spec.server.served_model_name or deployment.spec.model.id,
         image=image_of(deployment),
         load_seconds=lowering.load_seconds(deployment),
@@ -61,6 +63,10 @@ def lower(deployment: Deployment) -> Launch:
         gpu_kind=deployment.gpu.kind,
         offline={"model": model, **_offline(values)},
         cluster=_cluster(deployment),
+        own_flags=lowering.words(
+            deployment, {name: value for name, value in values.items() if name not in ORCHESTRATED}
+        ),
+        orchestrators=frozenset({"kserve", "llm-d", "production-stack", "ray-serve"}),
     )
 
 

@@ -7,6 +7,8 @@ from servespec.render.artefact import Artefact
 from servespec.render.job import Job
 from servespec.render.words import command_line, dump_json, json_word
 
+NEEDS = "anything"
+
 
 def supports(launch: Launch) -> bool:
     """Every launch has a command."""

@@ -13,6 +13,8 @@ MAX_TOKENS = 128
 COMMON = (("curl.sh", True), ("openai.py", False))
 OWN = (("native.py", False), ("batch.py", False))
 
+NEEDS = "anything"
+
 
 def supports(launch: Launch) -> bool:
     """Every engine speaks the OpenAI protocol."""

@@ -9,6 +9,8 @@ from servespec.render.job import Job
 from servespec.render.words import compose_word, container_program
 from servespec.render.yaml_writer import dump_yaml
 
+NEEDS = "anything"
+
 
 def supports(launch: Launch) -> bool:
     """Every engine has an image."""

@@ -9,6 +9,8 @@ from servespec.render.job import Job
 from servespec.render.words import shell_word
 from servespec.render.yaml_writer import dump_yaml
 
+NEEDS = "an engine with a configuration file, and one node"
+
 
 def supports(launch: Launch) -> bool:
     """Engines whose version reads a configuration file; a node's own rank cannot stand in one."""

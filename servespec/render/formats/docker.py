@@ -12,6 +12,8 @@ from servespec.render.job import Job
 from servespec.render.templates import fill
 from servespec.render.words import Word, container_program
 
+NEEDS = "anything"
+
 
 def supports(launch: Launch) -> bool:
     """Every engine has an image."""

@@ -10,6 +10,8 @@ from servespec.errors import RenderError
 from servespec.render.artefact import Artefact
 from servespec.render.job import Job
 
+NEEDS = "anything"
+
 
 def supports(launch: Launch) -> bool:
     """Every launch has an environment, if an empty one."""

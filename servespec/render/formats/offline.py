@@ -7,6 +7,8 @@ from servespec.render.artefact import Artefact
 from servespec.render.job import Job
 from servespec.render.templates import fill
 
+NEEDS = "an engine with a Python class, and one node"
+
 
 def supports(launch: Launch) -> bool:
     """Engines with a Python class, on one node."""

@@ -8,6 +8,8 @@ from servespec.render.job import Job
 from servespec.render.templates import fill
 from servespec.render.words import command_line
 
+NEEDS = "anything"
+
 
 def supports(launch: Launch) -> bool:
     """Every launch can be started from a shell."""
