@@ -6,11 +6,12 @@ vllm/utils/torch_utils.py (STR_DTYPE_TO_TORCH_DTYPE).
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from servespec.errors import UnmodelledError
 from servespec.memory.elements import element_bytes
-from servespec.memory.kv import token_elements
+from servespec.memory.kv import state_bytes, token_elements
 from servespec.memory.shards import heads_per_rank
 from servespec.models.facts import KVKind, KVLayers
 
@@ -51,3 +52,20 @@ def page_bytes(deployment: Deployment, kept: KVLayers, block_size: int) -> int:
         # Packed 4-bit values and one fp8 scale for each 16 of them.
         return block_size * (elements // 2 + elements // 16)
     raise UnmodelledError(f"KV cache type {cache_dtype}")
+
+
+def recurrent_page_bytes(deployment: Deployment, kept: KVLayers) -> int:
+    """Bytes of one layer's state for one sequence on one rank.
+
+    The last tensor of a state is the recurrent one, whose type mamba_ssm_cache_dtype sets; those before it
+    (the convolution's) follow mamba_cache_dtype (layers/mamba/mamba_utils.py MambaStateDtypeCalculator).
+    """
+    settings = deployment.settings
+    given = [str(settings.value(name) or "auto") for name in ("mamba_cache_dtype", "mamba_ssm_cache_dtype")]
+    *first, last = kept.states
+    states = [
+        *(replace(state, dtype=state.dtype if given[0] == "auto" else given[0]) for state in first),
+        replace(last, dtype=last.dtype if given[1] == "auto" else given[1]),
+    ]
+    changed = replace(kept, states=tuple(states))
+    return state_bytes(changed, settings.integer("tensor_parallel_size"), str(settings.value("dtype")))

@@ -10,8 +10,7 @@ from __future__ import annotations
 from math import lcm
 from typing import TYPE_CHECKING
 
-from servespec.engines.vllm.kv.formats import page_bytes
-from servespec.memory.kv import state_bytes
+from servespec.engines.vllm.kv.formats import page_bytes, recurrent_page_bytes
 from servespec.memory.shards import ceil_div
 from servespec.models.facts import KVKind
 from servespec.rules.versions import holds
@@ -27,10 +26,8 @@ def attention_block_size(deployment: Deployment) -> tuple[int, int | None]:
     """(block size in tokens, page in bytes that recurrent states are padded to, None without any)."""
     settings = deployment.settings
     block_size = settings.integer("block_size")
-    tensor_parallel = settings.integer("tensor_parallel_size")
-    dtype = str(settings.value("dtype"))
     states = [
-        state_bytes(kept, tensor_parallel, dtype)
+        recurrent_page_bytes(deployment, kept)
         for kept in deployment.model.kv
         if kept.kind is KVKind.recurrent
     ]

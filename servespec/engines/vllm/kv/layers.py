@@ -9,11 +9,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from servespec.engines.vllm.kv.formats import page_bytes
+from servespec.engines.vllm.kv.formats import page_bytes, recurrent_page_bytes
 from servespec.engines.vllm.kv.hybrid import attention_block_size
 from servespec.engines.vllm.placement import loads_mtp
 from servespec.engines.vllm.speculative import draft_deployment
-from servespec.memory.kv import state_bytes
 from servespec.memory.shards import ceil_div
 from servespec.models.facts import KVKind, KVLayers, Part
 from servespec.rules.versions import holds
@@ -99,14 +98,11 @@ def _drafts(deployment: Deployment, kept: KVLayers) -> bool:
 
 
 def _spec(deployment: Deployment, kept: KVLayers, block_size: int, padded_page: int | None) -> LayerSpec:
-    tensor_parallel = deployment.settings.integer("tensor_parallel_size")
     if kept.kind is KVKind.recurrent:
-        dtype = str(deployment.settings.value("dtype"))
-        size = state_bytes(kept, tensor_parallel, dtype)
         return LayerSpec(
             kind=kept.kind,
             block_size=_state_block_size(deployment, block_size),
-            page_bytes=max(size, padded_page or 0),
+            page_bytes=max(recurrent_page_bytes(deployment, kept), padded_page or 0),
             states_per_request=_states_per_request(deployment, kept),
         )
     return LayerSpec(

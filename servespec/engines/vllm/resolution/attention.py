@@ -52,6 +52,13 @@ def _prefix_caching(builder: Builder) -> None:
     builder.choose("mamba_cache_mode", mode, source="derived from enable_prefix_caching")
     builder.choose("mamba_cache_dtype", "auto")
     builder.choose("mamba_ssm_cache_dtype", "auto")
+    if (
+        inputs.gpu.is_cpu
+        and builder.value("mamba_ssm_cache_dtype") == "auto"
+        and builder.is_version(">=0.29")
+    ):
+        # vllm/platforms/cpu.py, for processors with AVX-512 BF16, which is taken for granted here
+        builder.put("mamba_ssm_cache_dtype", "float32", "derived from the CPU platform")
 
 
 def _space(builder: Builder) -> None:
@@ -120,8 +127,10 @@ def _block_size(builder: Builder) -> None:
     builder.choose(
         "block_size", default, spec_value=inputs.spec.kv_cache.block_size, spec_key="kv_cache.block_size"
     )
-    if inputs.gpu.is_cpu and has_latent and builder.is_version(">=0.30"):
-        # vllm/platforms/cpu.py: the reference MLA kernel is compiled for 16 alone.
+    amx = str(builder.arguments.get("attention_backend")).upper() == "AMX_MLA"
+    if inputs.gpu.is_cpu and has_latent and not amx and builder.is_version(">=0.30"):
+        # vllm/platforms/cpu.py: the reference MLA kernel is compiled for 16 alone. Processors with AMX run
+        # another one that takes any block; whether this one has AMX is not known here.
         builder.derive("block_size", 16, "the CPU's MLA kernel")
 
 
