@@ -80,17 +80,27 @@ def config_fields(sources: Path) -> dict[str, tuple[str, str]]:
     tree = ast.parse((sources / "vllm/engine/arg_utils.py").read_text("utf-8"))
     classes: dict[str, str] = {}
     found: dict[str, tuple[str, str]] = {}
+    fields: dict[str, tuple[str, str]] = {}
     for node in ast.walk(tree):
-        if isinstance(node, ast.Assign) and isinstance(node.value, ast.Call):
-            call = node.value
-            if isinstance(call.func, ast.Name) and call.func.id == "get_kwargs" and call.args:
-                classes[ast.unparse(node.targets[0])] = ast.unparse(call.args[0])
+        if not isinstance(node, ast.Assign):
+            continue
+        value, target = node.value, ast.unparse(node.targets[0])
+        if (cls := _of_get_kwargs(value)) is not None:
+            classes[target] = cls
+        elif (
+            isinstance(value, ast.Subscript)
+            and isinstance(value.slice, ast.Constant)
+            and (cls := _of_get_kwargs(value.value)) is not None
+        ):
+            fields[target] = (cls, str(value.slice.value))
     for node in ast.walk(tree):
         if not (isinstance(node, ast.Call) and getattr(node.func, "attr", "") == "add_argument"):
             continue
         names = [a.value for a in node.args if isinstance(a, ast.Constant) and isinstance(a.value, str)]
         for keyword in node.keywords:
             value = keyword.value
+            if keyword.arg is None and ast.unparse(value) in fields:
+                found |= dict.fromkeys(names, fields[ast.unparse(value)])
             if (
                 keyword.arg is None
                 and isinstance(value, ast.Subscript)
@@ -100,6 +110,12 @@ def config_fields(sources: Path) -> dict[str, tuple[str, str]]:
                 for name in names if cls else []:
                     found[name] = (str(cls), str(value.slice.value))
     return found
+
+
+def _of_get_kwargs(node: ast.expr) -> str | None:
+    """The class in `get_kwargs(Class)`."""
+    is_call = isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "get_kwargs"
+    return ast.unparse(node.args[0]) if is_call and node.args else None  # type: ignore[attr-defined]
 
 
 def describe_field(row: Row, cls_name: str, field_name: str) -> None:
@@ -182,8 +198,12 @@ def syntax(parser_class: type[argparse.ArgumentParser]) -> Row:
             probe = parser_class(add_help=False)
             probe.add_argument("--optimization-level", dest="level")
             probe.add_argument("--compilation-config", "-O", dest="compilation")
-            if probe.parse_args(["-O3"]).level == "3":
+            found = probe.parse_args(["-O3"])
+            if found.level == "3":
                 return "--optimization-level"
+            given = json.loads(found.compilation)
+            if isinstance(given, dict):
+                return f"-O.{next(iter(given))}"
         return None  # -O, where it exists, is then a spelling like any other
 
     dotted = takes("--json-arg.a.b", "1")

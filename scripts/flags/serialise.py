@@ -116,11 +116,12 @@ def action_of(action: argparse.Action) -> str:
         ("_HelpAction", "help"),
         ("_VersionAction", "version"),
         ("DeprecatedStoreTrueAction", "store_true"),
-        ("DeprecatedStoreConstAction", "store_const"),
         ("StoreBoolean", "boolish"),
     ):
         if cls in names:
             return word
+    if "DeprecatedStoreConstAction" in names:
+        return "store_const" if action.nargs == 0 else "store"
     if "DeprecatedAction" in names and _refuses(action):
         return "refused"
     if action.nargs == 0:
@@ -195,6 +196,8 @@ def rows(parser: argparse.ArgumentParser) -> list[Row]:
                 kind, optional = kind_of(action.type)  # type: ignore[arg-type]
                 if kind == "json" and _outcome(action.type, "image=4,video=1") == {"image": 4, "video": 1}:
                     kind = "json_or_kvs"
+                if type(action).__name__ == "LoRAParserAction":
+                    kind = "named_path"  # name=path, or JSON
         default, literal = plain(action.default if action.default is not argparse.SUPPRESS else None)
         metavar = action.metavar if isinstance(action.metavar, list | tuple) else None
         const, _ = plain(getattr(action, "const_value", action.const))

@@ -264,9 +264,13 @@ def _prepared(reader: _Reader, words: Iterable[_Word]) -> list[_Word]:
             head, separator, value = text.partition("=")
             name, dot, keys = head.partition(".")
             text = name.replace("_", "-") + dot + keys + separator + value
-        if syntax.level and text.startswith("-O") and text != "-O":
-            prepared += [_Word(syntax.level, word.index), _Word(text[2:].removeprefix("="), word.index)]
-            continue
+        if syntax.level and text.startswith("-O"):
+            level = text[2:].removeprefix("=")
+            if "." not in syntax.level:
+                prepared += [_Word(syntax.level, word.index), *([_Word(level, word.index)] if level else [])]
+                continue
+            if level and not level.startswith("."):
+                text = f"{syntax.level}={level}"
         head, separator, value = text.partition("=")
         if syntax.dotted and text.startswith("-") and "." in head and not _NEGATIVE.fullmatch(text):
             if separator:

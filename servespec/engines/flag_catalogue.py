@@ -31,7 +31,8 @@ class Flag:
     give it, ``negations`` those that switch it off. ``action``: ``store`` (takes a value), ``switch`` (has negations),
     ``store_true``, ``store_false``, ``store_const``, ``append``, ``boolish`` (an optional true or false),
     ``refused`` (retired: the engine stops). ``kind``: bool, int, float, str, json, json_or_str, size (``25.6k``),
-    size_or_auto, kvs (``image=4,video=1``), json_or_kvs, boolish, port. ``choices`` are all that is accepted, ``values`` known ones
+    size_or_auto, kvs (``image=4,video=1``), json_or_kvs, named_path
+    (``name=path``), boolish, port. ``choices`` are all that is accepted, ``values`` known ones
     where others may be given too. ``default`` is a literal unless ``default_computed``. ``deprecated`` is None, or the
     flag to use instead (empty when the engine names none). ``bounds`` has ge, gt, le, lt. ``keys`` are the keys of a
     JSON value, all of them when ``closed``. ``env`` is the variable that means the same (TGI).
@@ -143,7 +144,7 @@ class Syntax:
 
     ``underscores``: ``--max_model_len`` is ``--max-model-len``. ``dotted``: ``--json-flag.key value`` gives one key of
     a JSON value, ``dotted_lists``: ``--json-flag.key+ a,b`` a list. ``serve_takes_model``: ``vllm serve --model X``
-    is accepted. ``level``: the flag that ``-O3`` means. ``clap``: clap's rules instead of argparse's.
+    is accepted. ``level``: the flag, or the dotted key of one, that ``-O3`` means. ``clap``: clap's rules instead of argparse's.
     """
 
     underscores: bool = False
@@ -174,7 +175,7 @@ class FlagCatalogue:
     @property
     def exact(self) -> bool:
         """Whether the version asked for is a known one."""
-        return version_key(self.asked) == version_key(self.version) and _is_release(self.asked)
+        return _is_release(self.asked) and version_key(self.asked) == version_key(self.version)
 
     @cached_property
     def syntax(self) -> Syntax:

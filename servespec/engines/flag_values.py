@@ -87,6 +87,8 @@ def _converted(flag: Flag, word: str) -> Any:
         return _json(flag, word)
     if kind == "kvs":
         return _key_counts(word)
+    if kind == "named_path" and not ("=" in word and "," not in word):
+        return word if isinstance(_json(flag, word), Mapping) else _json(flag, "")
     if kind == "boolish":
         if word.lower() not in ("true", "false"):
             raise BadValue("bad-value", f"{word!r} is not true or false")
@@ -172,26 +174,52 @@ def unknown(catalogue: FlagCatalogue, name: str, index: int = -1) -> Problem:
 
     shown = name if name.startswith("-") else "--" + name.replace("_", "-")
     lifetimes = catalogue.history(name)
+    earlier = [stretch for stretch in lifetimes if not _is_before(catalogue, stretch.since)]
     story, hint, suggestion = "", "", None
-    if lifetimes and _is_before(catalogue, lifetimes[0].since):
-        story = f": it came in {lifetimes[0].since}"
+    if earlier:
+        story = f": it was removed in {earlier[-1].until}"
     elif lifetimes:
-        story = f": it was removed in {lifetimes[-1].until}"
+        story = f": it came in {lifetimes[0].since}"
     instead = successor(catalogue, name) if lifetimes else None
     if instead is not None:
         hint = f"; {instead.words}"
         if list(instead.give.values()) == ["$value"]:
             suggestion = _word(catalogue, next(iter(instead.give)))
-    elif not lifetimes and (near := catalogue.nearest(name)) is not None:
-        suggestion = _word(catalogue, near)
-        hint = f"; did you mean {suggestion}?"
+    elif not lifetimes:
+        suggestion = _similar(catalogue, shown)
+        hint = f"; did you mean {suggestion}?" if suggestion else _owner(catalogue, shown)
     message = f"{catalogue.engine} {catalogue.version} has no flag {shown}{story}{hint}"
     return Problem("unknown-flag", message, index, name, suggestion)
 
 
+def _similar(catalogue: FlagCatalogue, shown: str) -> str | None:
+    short = "-" + shown.lstrip("-")
+    if short in catalogue.spellings:
+        return _word(catalogue, catalogue.spellings[short])
+    near = catalogue.nearest(shown)
+    return _word(catalogue, near) if near is not None else None
+
+
+def _owner(catalogue: FlagCatalogue, shown: str) -> str:
+    """Says so where the flag is another engine's."""
+    from servespec.engines import engine_names
+    from servespec.engines.flag_catalogue import load, newest
+
+    owners = [
+        engine
+        for engine in engine_names()
+        if engine != catalogue.engine and load(engine, newest(engine)).history(shown)
+    ]
+    return f"; it is a flag of {' and '.join(owners)}" if owners else ""
+
+
 def _word(catalogue: FlagCatalogue, name: str) -> str | None:
     flag = catalogue.get(name)
-    return next((s for s in flag.spellings if s.startswith("--")), None) if flag is not None else None
+    if flag is None:
+        return None
+    from servespec.engines.flag_argv import canonical
+
+    return canonical(catalogue, flag)
 
 
 def _is_before(catalogue: FlagCatalogue, release: str) -> bool:

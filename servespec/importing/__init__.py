@@ -29,9 +29,15 @@ def import_source(text: str, path: str | None = None, engine_version: str | None
     ``path`` helps to tell the kind; ``engine_version`` is taken where it is given, whatever the source says.
     Raises SourceError when no server of an engine is found.
     """
-    from servespec.importing.assemble import assemble
+    from dataclasses import replace
 
-    servers = list(_servers(text, path or ""))
+    from servespec.importing.assemble import assemble
+    from servespec.importing.images import pinned_version
+
+    servers = [
+        replace(server, version=server.version or pinned_version(server.engine, text))
+        for server in _servers(text, path or "")
+    ]
     if not servers:
         raise SourceError(
             f"no server of a known engine is found in {path or 'the text'}: a command such as `vllm serve MODEL`, "

@@ -92,7 +92,7 @@ def _is_of_reference(server: Server, index: int) -> bool:
 
 
 def _left_out(server: Server, parsed: ParsedArgv) -> list[str]:
-    """What could not be carried: words whose value only the source's own environment knows."""
+    """What could not be carried, as its value is known to the source's own environment alone, and what is wrong."""
     notes = []
     for name, value in parsed.values.items():
         if has_reference(value) and name not in ("model", "model_tag", "model_path", "model_id"):
@@ -102,11 +102,14 @@ def _left_out(server: Server, parsed: ParsedArgv) -> list[str]:
                 word if "=" in word or place + 1 >= len(server.argv) else f"{word} {server.argv[place + 1]}"
             )
             notes.append(f"left out, its value is not in the source: {shown}")
-    for problem in parsed.problems:
-        if problem.code != "extra-argument" or not 0 <= problem.index < len(server.argv):
+    for problem in parsed.errors:
+        if not 0 <= problem.index < len(server.argv):
             continue
         word = server.argv[problem.index]
-        notes.append(f"left out: {word}" + ("" if has_reference(word) else ", which belongs to no flag"))
+        if problem.code == "extra-argument":
+            notes.append(f"left out: {word}" + ("" if has_reference(word) else ", which belongs to no flag"))
+        elif not _is_of_reference(server, problem.index):
+            notes.append(f"the engine would refuse this: {problem.message}")
     return notes
 
 

@@ -8,7 +8,6 @@ import shlex
 from collections.abc import Iterator
 from dataclasses import replace
 
-from servespec.importing.images import pinned_version
 from servespec.importing.servers import Server, in_text, of_container
 from servespec.importing.shell import words_of
 
@@ -53,8 +52,7 @@ def in_dockerfile(text: str) -> Iterator[Server]:
         elif instruction == "CMD":
             command, line = _exec_form(rest, environment), number
     if image:
-        for server in of_container(image, [*entrypoint, *command], environment, line=line):
-            yield replace(server, version=server.version or pinned_version(server.engine, text))
+        yield from of_container(image, [*entrypoint, *command], environment, line=line)
 
 
 def _exec_form(rest: str, environment: dict[str, str]) -> list[str]:
@@ -81,6 +79,7 @@ def in_unit(text: str) -> Iterator[Server]:
     joined = re.sub(r"\\[ \t]*\n", " ", text)
     environment: dict[str, str] = {}
     image = command = ""
+    entrypoint: list[str] = []
     place = 1
     for number, row in enumerate(joined.splitlines(), 1):
         key, separator, value = row.strip().partition("=")
@@ -91,12 +90,14 @@ def in_unit(text: str) -> Iterator[Server]:
             environment |= _variables(value.strip())
         elif key == "Image":
             image = value.strip()
+        elif key == "Entrypoint":
+            entrypoint = _exec_form(value.strip(), environment)
         elif key in ("ExecStart", "Exec"):
             command, place = f"{command} {value}".strip() if key == "Exec" else value.strip(), number
-    # systemd puts %h, %i … in; the shell's words are what is left.
-    command = command.lstrip("-@:+!")
     if image:
-        yield from of_container(image, words_of(command, environment), environment, line=place)
+        words = [*entrypoint, *words_of(command, environment)]
+        yield from of_container(image, words, environment, line=place)
         return
+    command = re.sub(r"^[-@:+!|]+", "", command)  # how systemd is to run it
     for server in in_text(command, environment):
         yield replace(server, line=place, environment={**environment, **server.environment})

@@ -9,11 +9,11 @@ from typing import Any
 
 from servespec.engines.flag_catalogue import load, newest
 from servespec.engines.published import published
-from servespec.importing.images import engine_of, pinned_version, version_of
+from servespec.importing.images import engine_of, version_of
 from servespec.importing.servers import Server, engine_of_flags, in_text, mention, of_container
 from servespec.importing.shell import words_of
 
-_COMMAND_KEYS = ("entrypoint", "command", "args", "modelCommand")
+_COMMAND_KEYS = ("argv", "entrypoint", "command", "args")
 _EXTRA_KEYS = (
     "extraArgs",
     "extra-args",
@@ -27,6 +27,8 @@ _MODEL_KEYS = ("modelURL", "modelUrl", "url", "storageUri", "model_id", "modelId
 _GPU_RESOURCES = ("nvidia.com/gpu", "amd.com/gpu", "google.com/tpu", "habana.ai/gaudi", "gpu.intel.com/i915")
 _SHORT = {"tp": "tensor_parallel_size", "pp": "pipeline_parallel_size", "dp": "data_parallel_size"}
 _SHORT |= {"tensorParallel": "tensor_parallel_size"}
+_PARALLELISM = {"tensor": "tp", "pipeline": "pp", "data": "dp", "expert": "enable_expert_parallel"}
+_SCHEME = re.compile(r"^(?:hf|huggingface)://")
 _VARIABLE = re.compile(r"\$\(([A-Za-z_]\w*)\)")
 
 
@@ -54,15 +56,41 @@ def _visit(node: Any, outer: Mapping[str, str], hint: str | None, key: str) -> I
             if name not in ("env", "environment", "envs", "initContainer", "initContainers"):
                 children += _visit(child, environment, hint, str(name))
         gpu, gpus = _accelerators(node)
-        pinned = str(node)
         for server in children:
-            version = server.version or pinned_version(server.engine, pinned)
             image = server.image or _task_image(node)
+            version = server.version
             if version is None and image is not None:
                 version = version_of(server.engine, image)
             yield replace(
-                server, gpu=server.gpu or gpu, gpus=server.gpus or gpus, version=version, image=image
+                server,
+                argv=(*server.argv, *_parallelism(server, node)),
+                gpu=server.gpu or gpu,
+                gpus=server.gpus or gpus,
+                model=server.model or _model_beside(node),
+                version=version,
+                image=image,
             )
+
+
+def _parallelism(server: Server, node: Mapping[Any, Any]) -> list[str]:
+    """The flags of a section ``parallelism: {tensor: 2}`` that stands beside the containers (KServe, llm-d)."""
+    section = node.get("parallelism")
+    if not isinstance(section, Mapping):
+        return []
+    given = {_PARALLELISM[key]: value for key, value in section.items() if key in _PARALLELISM and value}
+    words = _flags_of(server.engine, given, {})
+    return words if not any(word in server.argv for word in words if word.startswith("--")) else []
+
+
+def _model_beside(node: Mapping[Any, Any]) -> str | None:
+    """The model of a section that stands beside the containers: ``model: {uri: hf://…}``, ``modelArtifacts``."""
+    for key in ("model", "modelArtifacts"):
+        section = node.get(key)
+        if isinstance(section, Mapping):
+            for name in ("uri", "storageUri", "name"):
+                if isinstance(section.get(name), str):
+                    return _SCHEME.sub("", section[name])
+    return None
 
 
 def _hint(node: Mapping[Any, Any], key: str) -> str | None:
@@ -210,7 +238,7 @@ def _model(node: Mapping[Any, Any]) -> str | None:
     for key in _MODEL_KEYS:
         value = node.get(key)
         if isinstance(value, str) and value:
-            return re.sub(r"^(?:hf|huggingface)://", "", value)
+            return _SCHEME.sub("", value)
     return None
 
 

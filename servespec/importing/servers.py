@@ -128,8 +128,10 @@ def _in_container(command: Command) -> Iterator[Server]:
     gpus: int | None = None
     entrypoint: tuple[str, ...] = ()
     words = list(command.words)
-    while words and words[0].startswith("-"):
+    while words and (words[0].startswith("-") or re.fullmatch(r"\$[@*]|\$\{\w+\[[@*]\]\}", words[0])):
         option = words.pop(0)
+        if option.startswith("$"):
+            continue  # options that the script's caller gives
         name, separator, value = option.partition("=")
         if not option.startswith("--"):
             name, value = option[:2], option[2:].removeprefix("=")

@@ -38,10 +38,9 @@ def rewrite(text: str, versions: Mapping[str, str], args: Mapping[tuple[str, str
     for (engine, name), give in args.items():
         section = targets[engine]["args"]
         place = list(section).index(name)
-        comment = section.ca.items.pop(name, None)
-        del section[name]
+        comment, node = section.ca.items.pop(name, None), section.pop(name)
         for number, (flag, value) in enumerate(give.items()):
-            held = section.get(flag)
+            held, value = section.get(flag), node if value == node else value
             if isinstance(held, CommentedMap) and isinstance(value, Mapping):
                 held.update(value)
             elif held is None:

@@ -20,7 +20,7 @@ from sglang.srt.utils.server_args_config_parser import ConfigArgumentMerger  # n
 
 
 def answer(argv: list[str]) -> dict[str, object]:
-    parser = argparse.ArgumentParser(prog="sglang", allow_abbrev=False)
+    parser = argparse.ArgumentParser(prog="sglang", allow_abbrev="--abbreviations" in sys.argv)
     ServerArgs.add_cli_args(parser)
     errors = io.StringIO()
     try:

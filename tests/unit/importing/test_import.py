@@ -1,0 +1,224 @@
+"""Sources of every kind, and what is told about what could not be carried."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from servespec.errors import ServespecError, SourceError
+from servespec.importing import import_source, to_yaml
+from servespec.spec.loader import load_text
+
+
+def one(text: str, path: str | None = None, engine_version: str | None = None) -> dict[str, Any]:
+    """The only spec of a source, as data that the language accepts."""
+    (spec,) = import_source(text, path, engine_version).specs
+    loaded = load_text(to_yaml(spec, "a source"))
+    assert loaded.spec is not None, loaded.diagnostics
+    return dict(spec.data)
+
+
+WANTED = {"max_model_len": 8192}
+SOURCES = {
+    "command": "vllm serve org/m --max-model-len 8192",
+    "module": "python3 -m vllm.entrypoints.openai.api_server --model org/m --max-model-len=8k".replace(
+        "8k", "8192"
+    ),
+    "continuations": "exec vllm serve \\\n  'org/m' \\  \n  --max-model-len 8192 > log 2>&1 &",
+    "variables": 'MODEL=org/m\nexport LEN=8192\nvllm serve "$MODEL" --max-model-len ${LEN} --port ${PORT:-8000}',
+    "array": 'ARGS=(--max-model-len 8192)\nARGS+=(--port 8000)\nvllm serve org/m "${ARGS[@]}"',
+    "inner shell": 'srun bash -lc "cd /x && vllm serve org/m --max-model-len 8192"',
+    "docker": "docker run --gpus all -it -v ~/.cache:/c -p 8000:8000 vllm/vllm-openai:v0.10.0 "
+    "--model org/m --max-model-len 8192",
+    "compose": """
+services:
+  llm:
+    image: vllm/vllm-openai:v0.10.0
+    command: --model org/m --max-model-len 8192
+""",
+    "compose list": """
+services:
+  llm:
+    image: vllm/vllm-openai:v0.10.0
+    command: [--model, org/m, --max-model-len, 8192]
+""",
+    "deployment": """
+apiVersion: apps/v1
+kind: Deployment
+spec:
+  template:
+    spec:
+      containers:
+        - name: llm
+          image: vllm/vllm-openai:v0.10.0
+          command: [vllm, serve, org/m]
+          args: ["--max-model-len=$(LEN)"]
+          env: [{name: LEN, value: "8192"}]
+""",
+    "shell in a manifest": """
+containers:
+  - image: vllm/vllm-openai:v0.10.0
+    command: [/bin/sh, -c]
+    args: ["vllm serve org/m --max_model_len 8192"]
+""",
+    "helm values": """
+servingEngineSpec:
+  modelSpec:
+    - name: m
+      repository: vllm/vllm-openai
+      tag: v0.10.0
+      modelURL: org/m
+      vllmConfig: {maxModelLen: 8192, extraArgs: [--enforce-eager]}
+""",
+    "kubeai": """
+kind: Model
+spec: {url: "hf://org/m", engine: VLLM, args: [--max-model-len=8192], resourceProfile: "nvidia-gpu-l4:1"}
+""",
+    "skypilot": """
+envs: {MODEL: org/m}
+resources: {accelerators: "L4:1"}
+run: |
+  vllm serve $MODEL --max-model-len 8192
+""",
+    "dockerfile": """
+FROM vllm/vllm-openai:v0.10.0
+ENV LEN=8192
+ENTRYPOINT ["vllm", "serve", "org/m"]
+CMD ["--max-model-len", "8192"]
+""",
+    "systemd": """
+[Service]
+Environment=HF_HOME=/models
+ExecStart=/opt/vllm/bin/vllm serve org/m \\
+  --max-model-len 8192
+""",
+    "quadlet": """
+[Container]
+Image=docker.io/vllm/vllm-openai:v0.10.0
+Exec=--model org/m --max-model-len 8192
+""",
+    "configuration": "model: org/m\nmax-model-len: 8192\nenable-prefix-caching: true\nport: 8000\n",
+}
+
+
+@pytest.mark.parametrize("kind", SOURCES)
+def test_the_same_server_in_another_form_is_the_same_spec(kind: str) -> None:
+    data = one(SOURCES[kind])
+    assert data["model"]["id"] == "org/m"
+    assert data["limits"] == WANTED
+    if "v0.10.0" in SOURCES[kind]:
+        assert data["targets"]["vllm"]["version"] == "0.10.0"
+
+
+def test_several_servers_are_several_specs_in_order() -> None:
+    text = "vllm serve a/b\npython -m sglang.launch_server --model-path c/d\ntext-generation-launcher --model-id e/f"
+    specs = import_source(text).specs
+    assert [(spec.engine, spec.data["model"]["id"], spec.line) for spec in specs] == [
+        ("vllm", "a/b", 1),
+        ("sglang", "c/d", 2),
+        ("tgi", "e/f", 3),
+    ]
+
+
+def test_what_only_the_environment_knows_is_left_out_and_told() -> None:
+    (spec,) = import_source('vllm serve "$MODEL" --tensor-parallel-size $TP $EXTRA').specs
+    assert "left out, its value is not in the source: --tensor-parallel-size $TP" in spec.notes
+    assert "left out: $EXTRA" in spec.notes
+    assert spec.data["model"]["id"] == "$MODEL"
+    assert "model.id" in spec.comments
+
+
+def test_what_is_assumed_is_a_comment_on_its_line() -> None:
+    text = to_yaml(import_source("vllm serve a/b").specs[0], "x.sh")
+    lines = [line for line in text.splitlines() if "# assumed" in line]
+    assert [line.split(":")[0].strip() for line in lines] == ["gpu", "version"]
+    assert text.startswith("# Imported from x.sh, line 1: vllm ")
+
+
+def test_a_flag_that_no_version_has_is_kept_and_told() -> None:
+    (spec,) = import_source("vllm serve a/b --no-such-flag 3 --port 1234", engine_version="0.25.1").specs
+    assert spec.data["targets"]["vllm"]["args"] == {"no_such_flag": "3"}
+    assert spec.data["server"]["port"] == 1234
+    assert any("--no-such-flag" in note for note in spec.notes)
+
+
+def test_the_version_is_the_newest_that_takes_the_flags_unless_it_is_said() -> None:
+    command = "vllm serve a/b --num-scheduler-steps 8"
+    assert import_source(command).specs[0].version == "0.10.0"
+    assert import_source(command, engine_version="0.8.5").specs[0].version == "0.8.5"
+    assert import_source(f"pip install vllm==0.9.2\n{command}").specs[0].version == "0.9.2"
+
+
+@pytest.mark.parametrize(
+    ("image", "version"),
+    [
+        ("vllm/vllm-openai:v0.8.5.post1", "0.8.5.post1"),
+        ("vllm/vllm-openai:v0.17.0-aarch64-cu130", "0.17.0"),
+        ("rocm/vllm:rocm6.2_mi300_ubuntu20.04_py3.9_vllm_0.6.4", "0.6.4"),
+        ("registry.example:5000/x/vllm-openai:v0.9.0.1@sha256:" + "0" * 64, "0.9.0.1"),
+    ],
+)
+def test_a_tag_tells_the_version(image: str, version: str) -> None:
+    assert one(f"docker run --rm {image} --model a/b")["targets"]["vllm"]["version"] == version
+
+
+@pytest.mark.parametrize("image", ["nvcr.io/nvidia/vllm:26.03-py3", "vllm/vllm-openai:latest"])
+def test_a_tag_of_another_numbering_is_no_version(image: str) -> None:
+    (spec,) = import_source(f"docker run {image} vllm serve a/b").specs
+    assert "targets.vllm.version" in spec.comments
+
+
+def test_a_secret_is_never_written() -> None:
+    secret = "hf_" + "a" * 34
+    text = f"docker run -e HF_TOKEN={secret} vllm/vllm-openai:v0.10.0 --model a/b --api-key {secret}"
+    (spec,) = import_source(text).specs
+    assert secret not in to_yaml(spec, "x")
+    assert spec.data["env"]["HF_TOKEN"] == "${HF_TOKEN}"
+    assert spec.data["server"]["api_key_env"] == "VLLM_API_KEY"
+
+
+def test_defaults_that_differ_from_the_languages_are_written() -> None:
+    assert one("sglang serve --model-path a/b")["server"] == {"host": "127.0.0.1", "port": 30000}
+    assert one("text-generation-launcher --model-id a/b")["server"] == {"port": 3000}
+    image = "ghcr.io/huggingface/text-generation-inference:3.3.5"
+    assert one(f"docker run -e MAX_TOTAL_TOKENS=4096 {image} --model-id a/b") | {} == {
+        "servespec": "v1",
+        "name": "b",
+        "model": {"id": "a/b"},
+        "hardware": {"gpu": "H100-80GB", "count": 1},
+        "limits": {"max_model_len": 4096},
+        "server": {"port": 80},
+        "targets": {"tgi": {"version": "3.3.5", "image": image}},
+    }
+
+
+def test_a_manifest_names_gpu_and_number() -> None:
+    text = SOURCES["kubeai"].replace("l4:1", "h100:8")
+    assert one(text)["hardware"] == {"gpu": "H100-80GB", "count": 8}
+
+
+@pytest.mark.parametrize(
+    "text", ["", "hello", "a: 1", "- 1", "FROM python:3.12", "[Service]\nExecStart=/bin/true"]
+)
+def test_a_text_without_a_server_is_refused_with_what_is_expected(text: str) -> None:
+    with pytest.raises(SourceError, match="vllm serve MODEL"):
+        import_source(text)
+
+
+PIECES = st.sampled_from(
+    ["vllm serve", "docker run", " -m sglang.launch_server", "image:", "\n", "- ", "'", '"', "${", "$(", "`", "<", "\\",
+     "[Service]\n", "FROM x\n", "args:", "{", "}", "--port", " 1", "# ", "EOF", "=(", ")", ";", "&&", "a/b", "|", "\x00"]
+)  # fmt: skip
+
+
+@settings(deadline=None)
+@given(st.lists(PIECES | st.text(max_size=4), max_size=25).map("".join))
+def test_no_text_makes_import_fail_in_another_way_than_by_a_message(text: str) -> None:
+    try:
+        for spec in import_source(text).specs:
+            to_yaml(spec, "x")
+    except ServespecError:
+        pass
