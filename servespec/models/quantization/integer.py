@@ -8,6 +8,7 @@ from typing import Any
 from servespec.errors import UnmodelledError
 from servespec.models.config import Config
 from servespec.models.facts import Quantization, WeightFormat
+from servespec.models.quantization.matching import anywhere
 
 BITS = (2, 3, 4, 8)
 
@@ -26,11 +27,6 @@ def _group_size(config: Config, *names: str) -> int | None:
     return config.size(*names)
 
 
-def not_converted(names: tuple[str, ...]) -> tuple[str, ...]:
-    """``modules_to_not_convert`` means any path that contains the name (vLLM auto_awq.py is_layer_skipped)."""
-    return tuple(name if "." in name else f"*{name}*" for name in names)
-
-
 def awq(config: Config) -> Quantization:
     """AutoAWQ: zero points packed as the weights are, scales in float16."""
     found = WeightFormat(
@@ -40,7 +36,7 @@ def awq(config: Config) -> Quantization:
         zero_points=config.flag("zero_point", default=True),
         symmetric=not config.flag("zero_point", default=True),
     )
-    ignored = not_converted(config.words("modules_to_not_convert"))
+    ignored = tuple(anywhere(name) for name in config.words("modules_to_not_convert"))
     lm_head = config.flag("lm_head")
     return Quantization(
         method="awq",
@@ -69,7 +65,7 @@ def gptq(config: Config) -> Quantization:
     if not config.raw("modules_in_block_to_quantize"):
         formats.append(("*", base))
     lm_head = config.flag("lm_head")
-    ignored += not_converted(config.words("modules_to_not_convert"))
+    ignored += tuple(anywhere(name) for name in config.words("modules_to_not_convert"))
     return Quantization(
         method="gptq",
         formats=tuple(formats),

@@ -15,9 +15,9 @@ fused module (``qkv_proj``) where the checkpoint has its parts; that counts for 
 from __future__ import annotations
 
 import re
+from collections import deque
 from dataclasses import replace
 from fnmatch import translate
-from functools import lru_cache
 
 from servespec.errors import SourceError
 from servespec.models.facts import Part, Quantization, TensorGroup, TensorKind, WeightFormat
@@ -40,6 +40,8 @@ FUSED = {
 }
 QUANTIZABLE = frozenset({TensorKind.linear, TensorKind.expert})
 LONGEST_PATTERN = 500
+# Experts of one layer have one format: that of the first stands for all.
+EXPERT = re.compile(r"\.experts\.(?:\d+|\*)\.")
 
 
 def canonical(path: str) -> str:
@@ -53,52 +55,60 @@ def canonical(path: str) -> str:
             return path
 
 
+def anywhere(name: str) -> str:
+    """The pattern for a list that names modules by a part of their path (``visual``, ``mlp.gate``).
+
+    AWQ, GPTQ and bitsandbytes leave alone every path that contains the name (vLLM 0.32.0 is_layer_skipped); whole
+    components are meant, so ``gate`` is the router and no ``gate_proj``.
+    """
+    if canonical(name) != name or name.startswith("layers."):
+        return name
+    return rf"re:(.*\.)?{re.escape(name)}(\.|$)"
+
+
 class _Patterns:
     """Patterns in their order; answers with the place of the first that matches."""
 
     def __init__(self, patterns: tuple[str, ...]) -> None:
         self._exact: dict[str, int] = {}
-        self._others: list[tuple[int, re.Pattern[str]]] = []
-        self._raw: list[tuple[int, re.Pattern[str]]] = []
+        self._globs: list[tuple[int, re.Pattern[str]]] = []
+        self._expressions: list[tuple[int, re.Pattern[str]]] = []
         self._any: int | None = None
         for place, pattern in enumerate(patterns):
             if pattern == "*":
                 self._any = place if self._any is None else self._any
             elif pattern.startswith("re:"):
-                self._raw.append((place, _regex(pattern[3:])))
-            elif "*" in pattern or "?" in pattern or "[" in pattern:
-                glob = canonical(pattern)
-                if len(glob) > 1 and glob.endswith("*") and glob[-2] not in ".*":
-                    self._exact_or_glob(place, glob[:-1])
-                    glob = glob[:-1] + ".*"
-                self._others.append((place, _regex(translate(glob))))
+                self._expressions.append((place, _regex(pattern[3:])))
             else:
-                self._exact.setdefault(canonical(pattern), place)
-
-    def _exact_or_glob(self, place: int, path: str) -> None:
-        if "*" in path or "?" in path or "[" in path:
-            self._others.append((place, _regex(translate(path))))
-        else:
-            self._exact.setdefault(path, place)
+                # a trailing star means the module and all below it, which a path alone means too
+                path = EXPERT.sub(".experts.0.", canonical(pattern).removesuffix("*").removesuffix("."))
+                if any(character in path for character in "*?["):
+                    self._globs.append((place, _regex(translate(path))))
+                else:
+                    self._exact.setdefault(path, place)
 
     def first(self, module: str) -> int | None:
-        """The place of the first pattern that matches the module's path."""
+        """The place of the first pattern that matches the module's path or one above it."""
         found = [] if self._any is None else [self._any]
-        path = canonical(module)
+        path = EXPERT.sub(".experts.0.", canonical(module))
         head, _, last = path.rpartition(".")
         paths = [path]
         if last in FUSED:
             paths.append(f"{head}.{FUSED[last]}" if head else FUSED[last])
         for candidate in paths:
-            prefix = candidate
-            while prefix:
-                if prefix in self._exact:
-                    found.append(self._exact[prefix])
-                prefix = prefix.rpartition(".")[0]
-            found += [place for place, pattern in self._others if pattern.match(candidate)]
-            if self._raw:
+            above = candidate
+            while above:
+                if above in self._exact:
+                    found.append(self._exact[above])
+                for place, pattern in self._globs:
+                    if pattern.match(above):
+                        found.append(place)
+                above = above.rpartition(".")[0]
+            if self._expressions:
                 spellings = (module, candidate, f"model.{candidate}", f"language_model.model.{candidate}")
-                found += [place for place, regex in self._raw if any(regex.match(path) for path in spellings)]
+                found += [
+                    place for place, one in self._expressions if any(one.match(path) for path in spellings)
+                ]
         return min(found, default=None)
 
 
@@ -113,9 +123,20 @@ def _regex(pattern: str) -> re.Pattern[str]:
         ) from None
 
 
-@lru_cache(maxsize=32)
 def _compiled(quantization: Quantization) -> tuple[_Patterns, _Patterns]:
-    return _Patterns(tuple(pattern for pattern, _ in quantization.formats)), _Patterns(quantization.ignored)
+    """The patterns of formats and of what is ignored; kept for the few quantizations in use.
+
+    Found by identity: hashing a list of thousands of modules for every tensor would cost more than matching it.
+    """
+    for known, patterns in _RECENT:
+        if known is quantization:
+            return patterns
+    made = _Patterns(tuple(pattern for pattern, _ in quantization.formats)), _Patterns(quantization.ignored)
+    _RECENT.append((quantization, made))
+    return made
+
+
+_RECENT: deque[tuple[Quantization, tuple[_Patterns, _Patterns]]] = deque(maxlen=8)
 
 
 def format_of(quantization: Quantization | None, module: str) -> WeightFormat | None:

@@ -32,15 +32,29 @@ METHODS: Mapping[str, Callable[[Config], Quantization]] = {
 }
 
 
-def section(config: Mapping[str, Any]) -> Mapping[str, Any] | None:
-    """The quantization mapping of a configuration: of the whole model, or of its language model."""
+def section(config: Mapping[str, Any]) -> tuple[Mapping[str, Any] | None, bool]:
+    """The quantization mapping of a configuration, and whether it is of the language model alone."""
     parts = [config, *(config.get(key) for key in ("text_config", "language_config", "llm_config"))]
     for part in parts:
         for key in ("quantization_config", "compression_config"):
             found = part.get(key) if isinstance(part, Mapping) else None
             if isinstance(found, Mapping) and found:
-                return found
-    return None
+                return found, part is not config
+    return None, False
+
+
+def method_of(found: Mapping[str, Any]) -> str:
+    """The method's name; where the file leaves it out, by the keys that only one method has."""
+    method = str(found.get("quant_method") or "").lower()
+    if method:
+        return method
+    if "quant_algo" in found or "quantization" in found:
+        return "modelopt"
+    if "config_groups" in found:
+        return "compressed-tensors"
+    if "load_in_4bit" in found or "load_in_8bit" in found:
+        return "bitsandbytes"
+    return ""
 
 
 def parse(config: Mapping[str, Any], hf_quant_config: Mapping[str, Any] | None = None) -> Quantization | None:
@@ -49,22 +63,22 @@ def parse(config: Mapping[str, Any], hf_quant_config: Mapping[str, Any] | None =
     ``hf_quant_config`` is ModelOpt's file beside config.json; what config.json itself says comes first, as in
     vLLM. Raises UnmodelledError for a method that is not modelled, SourceError for one that makes no sense.
     """
-    found = section(config)
+    found, language_only = section(config)
     if found is None:
         if not hf_quant_config or not hf_quant_config.get("quantization"):
             return None
         return modelopt.parse(Config(hf_quant_config, path="hf_quant_config."))
-    method = str(found.get("quant_method") or "").lower()
-    if not method and ("quant_algo" in found or "quantization" in found):
-        method = "modelopt"
-    if not method and "config_groups" in found:
-        method = "compressed-tensors"
-    if not method and ("load_in_4bit" in found or "load_in_8bit" in found):
-        method = "bitsandbytes"
     own = Config(found, path="quantization_config.")
-    if method != "fp8":
-        return (METHODS.get(method) or partial(_unknown, method))(own)
-    base = plain.fp8_with_fp4_experts(own) if config.get("expert_dtype") == "fp4" else plain.fp8(own)
+    method = method_of(found)
+    if method == "fp8":
+        quantization = _fp8(own, fp4_experts=config.get("expert_dtype") == "fp4")
+    else:
+        quantization = (METHODS.get(method) or partial(_unknown, method))(own)
+    return replace(quantization, towers=False) if language_only else quantization
+
+
+def _fp8(own: Config, *, fp4_experts: bool) -> Quantization:
+    base = plain.fp8_with_fp4_experts(own) if fp4_experts else plain.fp8(own)
     # DeepSeek-V4 whose experts ModelOpt has made NVFP4: its lists override the fp8
     layers = modelopt.layer_formats(own.mapping("quantized_layers"))
     return replace(base, formats=(*layers, *base.formats))

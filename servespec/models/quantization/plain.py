@@ -7,6 +7,7 @@ from dataclasses import replace
 from servespec.errors import UnmodelledError
 from servespec.models.config import Config
 from servespec.models.facts import Quantization, WeightFormat
+from servespec.models.quantization.matching import anywhere
 
 
 def fp8_format(config: Config) -> WeightFormat:
@@ -91,7 +92,7 @@ def bitsandbytes(config: Config) -> Quantization:
     return Quantization(
         method="bitsandbytes",
         formats=(("*", found),),
-        ignored=("lm_head", *(name if "." in name else f"*{name}*" for name in skipped)),
+        ignored=("lm_head", *map(anywhere, skipped)),
     )
 
 

@@ -40,6 +40,7 @@ def read(model: str, revision: str | None) -> Found:
             if base.__name__ == "HTTPError" and issubclass(base, Exception)
         ),
     )
+    nothing: tuple[type[BaseException], ...] = (EntryNotFoundError, HfHubHTTPError, *unreachable)
     try:
         commit = revision if revision is not None and COMMIT.fullmatch(revision) else ""
         cached = try_to_load_from_cache(model, "config.json", revision=commit) if commit else None
@@ -73,7 +74,7 @@ def read(model: str, revision: str | None) -> Found:
         # what is known not to be there comes back as an object that is neither a path nor None
         absent = cached is not None and not isinstance(cached, str)
         beside = None if absent else Path(hf_hub_download(model, "hf_quant_config.json", revision=commit))
-    except (EntryNotFoundError, HfHubHTTPError, *unreachable):
+    except nothing:
         beside = None
     return Found(
         config=read_json(path),

@@ -10,7 +10,7 @@ import pytest
 from servespec.errors import SourceError, UnmodelledError
 from servespec.models import find
 from servespec.models.facts import Quantization, WeightFormat
-from servespec.models.quantization import format_of, online_quantization, parse
+from servespec.models.quantization import by_format, checkpoint_bytes, format_of, online_quantization, parse
 from servespec.spec.model import Model
 
 Q_PROJ = "model.layers.3.self_attn.q_proj"
@@ -113,6 +113,23 @@ def test_ignored_modules_keep_the_models_own_type() -> None:
     assert of(section, "visual.blocks.0.attn.qkv") is None
     assert of(section, "lm_head") is None
     assert of(section) is not None
+
+
+def test_a_bare_name_means_whole_components_of_a_path() -> None:
+    section = {
+        "quant_method": "awq",
+        "bits": 4,
+        "group_size": 128,
+        "modules_to_not_convert": ["gate", "mlp.skip"],
+    }
+    assert of(section, "model.layers.0.block_sparse_moe.gate") is None
+    assert of(section, "model.layers.0.mlp.skip.inner") is None
+    assert of(section, "model.layers.0.mlp.experts.0.gate_proj") is not None
+
+
+def test_a_section_of_the_language_model_does_not_touch_its_towers() -> None:
+    assert not parsed({}, text_config={"quantization_config": {"quant_method": "eetq"}}).towers
+    assert parsed({"quant_method": "eetq"}).towers
 
 
 def test_gptq_dynamic_changes_some_modules_and_leaves_others_alone() -> None:
@@ -226,3 +243,18 @@ def test_experts_int8_leaves_everything_but_experts() -> None:
 def test_a_method_that_needs_a_quantized_checkpoint_cannot_be_asked_for() -> None:
     with pytest.raises(UnmodelledError, match="awq"):
         online_quantization("awq")
+
+
+# Sizes of published files, as the recipes of vLLM's project give them (headers and alignment included).
+@pytest.mark.parametrize(
+    ("model", "file_bytes"),
+    [("Inferact/Qwen3.8-27B-NVFP4", 26_381_249_312), ("Qwen/Qwen3.8-27B-FP8", 30_866_866_928)],
+)
+def test_checkpoint_bytes_are_those_of_the_published_files(model: str, file_bytes: int) -> None:
+    facts = find(Model(id=model), Path())
+    counted = sum(
+        checkpoint_bytes(part, found, facts.dtype)
+        for group in facts.tensors
+        for part, found in by_format(facts.quantization, group)
+    )
+    assert counted == pytest.approx(file_bytes, rel=1e-4)
