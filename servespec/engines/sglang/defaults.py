@@ -6,6 +6,7 @@ from servespec.deployment import SettingValue
 from servespec.engines.base import Inputs, Resolved
 from servespec.engines.sglang import capacity, graphs
 from servespec.engines.sglang.builder import Builder
+from servespec.engines.sglang.compressed import DEFAULT_REQUESTS
 from servespec.engines.sglang.kv_dtype import kv_cache_dtype
 from servespec.engines.sglang.paging import attention_backend, page_size
 
@@ -119,7 +120,9 @@ def _scheduling(builder: Builder) -> None:
         spec_value=spec.limits.max_concurrent_requests,
         spec_key="limits.max_concurrent_requests",
     )
-    if requests is None and builder.value("speculative_algorithm") is not None:
+    if requests is None and builder.inputs.model.family == "deepseek_v4":
+        builder.put("max_running_requests", DEFAULT_REQUESTS, builder.default_source)
+    elif requests is None and builder.value("speculative_algorithm") is not None:
         builder.put("max_running_requests", SPECULATIVE_REQUESTS, builder.default_source)
     builder.choose("max_total_tokens")
     builder.choose("max_prefill_tokens", default=16384)

@@ -53,7 +53,9 @@ def _refuse_unmodelled(deployment: Deployment) -> None:
     model = deployment.model
     if model.unmodelled:
         raise UnmodelledError(", ".join(model.unmodelled))
-    if model.is_encoder_decoder:
+    # Mllama's image tokens take slots of the one pool, in all its layers (mem_cache/memory_pool.py); no other
+    # encoder-decoder is served.
+    if model.is_encoder_decoder and model.vision is None:
         raise UnmodelledError(f"an encoder-decoder model ({model.architecture}) on SGLang")
     fixed = deployment.settings.value("max_total_tokens") is not None
     if not deployment.gpu.total_bytes and not fixed:

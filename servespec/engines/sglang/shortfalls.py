@@ -104,8 +104,8 @@ def _window(deployment: Deployment, cell: Cell, tokens: int) -> Iterator[Shortfa
         yield Shortfall(
             kind=ShortfallKind.engine_refuses,
             message=f"the pool of the sliding-window layers holds {have:,} tokens, one request needs {need:,}",
-            needed_bytes=need * cell.window_bytes,
-            available_bytes=have * cell.window_bytes,
+            needed_bytes=round(need * cell.window_bytes),
+            available_bytes=round(have * cell.window_bytes),
             certain=True,
             key="hardware.gpu",
             fix="raise swa_full_tokens_ratio or mem_fraction_static",

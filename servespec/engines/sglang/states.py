@@ -8,13 +8,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from servespec.deployment import Deployment
+from servespec.deployment import Deployment, SettingValue
 from servespec.engines.sglang.placement import Ranks, stage_layers
 from servespec.engines.sglang.versions import is_since
 from servespec.memory.elements import element_bytes
 from servespec.memory.kv import state_shape
 from servespec.memory.shards import elements_of
-from servespec.models.facts import KVKind, Part
+from servespec.models.facts import KVKind, Part, StateTensor
 
 SOURCE = "sglang mem_cache/kv_cache_configurator.py _handle_max_mamba_cache"
 DEFAULT_RATIO = 0.9  # ServerArgs.mamba_full_memory_ratio
@@ -24,6 +24,7 @@ DEFAULT_RATIO = 0.9  # ServerArgs.mamba_full_memory_ratio
 STATES_PER_REQUEST = 3
 EXTRA_BUFFER = 2
 PADDING_SLOT = "0.5.15"
+TEMPORAL_AXES = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,11 +51,19 @@ def bytes_per_state(deployment: Deployment, stage: int) -> int:
             continue
         here = sum(layer in mine for layer in layers.layers)
         for state in layers.states:
-            own = state.dtype or dtype
-            if isinstance(temporal, str) and state.dtype == "float32":
-                own = temporal
+            own = _state_dtype(state, dtype, temporal)
             total += here * elements_of(state_shape(state, ranks.attention)) * element_bytes(own)
     return total
+
+
+def _state_dtype(state: StateTensor, dtype: str, temporal: SettingValue) -> str:
+    """Convolutions are kept in the model's type, temporal states (heads × dimensions) in float32 by default.
+
+    Source: configs/mamba_utils.py, mamba2_state_dtype (SGLANG_MAMBA_SSM_DTYPE).
+    """
+    if len(state.shape) < TEMPORAL_AXES:
+        return state.dtype or dtype
+    return temporal if isinstance(temporal, str) else state.dtype or "float32"
 
 
 def state_pool(deployment: Deployment, stage: int, rest_bytes: float | None) -> StatePool:
@@ -74,8 +83,7 @@ def state_pool(deployment: Deployment, stage: int, rest_bytes: float | None) -> 
     elif settings.flag("disable_radix_cache") and isinstance(running, int):
         slots, formula = running, "max_running_requests × bytes of a state"
     elif rest_bytes is None:
-        slots = (running if isinstance(running, int) else 1) * per_request
-        formula = "max_running_requests × states for each × bytes of a state"
+        return StatePool(formula="a share of the host's free memory")
     else:
         slots = max(0, int(rest_bytes * share / (1 + share)) // one - padding)
         formula = f"rest × {share:g} ÷ {1 + share:g}, in whole states of {one:,} bytes"

@@ -14,8 +14,8 @@ from servespec.engines.sglang import mxfp4
 from servespec.engines.sglang.placement import VOCABULARY_PADDING, Ranks, loaded
 from servespec.memory.budget import Term
 from servespec.memory.shards import ceil_div, round_up, shard_shape
-from servespec.models.facts import ModelFacts, TensorGroup, TensorKind
-from servespec.models.quantization import by_format, checkpoint_bytes
+from servespec.models.facts import Quantization, TensorGroup, TensorKind
+from servespec.models.quantization import by_format, checkpoint_bytes, online_quantization
 
 MIB = 2**20
 
@@ -38,6 +38,14 @@ FUSED = {
     "q_a_proj": "fused_qkv_a_proj_with_mqa",
     "kv_a_proj_with_mqa": "fused_qkv_a_proj_with_mqa",
 }
+
+
+def quantization_of(deployment: Deployment) -> Quantization | None:
+    """The checkpoint's own quantization, else the one done while loading. Raises UnmodelledError."""
+    if deployment.model.quantization is not None:
+        return deployment.model.quantization
+    method = deployment.settings.value("quantization")
+    return online_quantization(method) if isinstance(method, str) else None
 
 
 def weights(deployment: Deployment, stage: int) -> Term:
@@ -97,7 +105,7 @@ def _parameters(deployment: Deployment, stage: int) -> tuple[list[tuple[int, int
     """(bytes, count) of every parameter of a rank, fused as SGLang keeps it, and bytes of MXFP4 experts."""
     ranks = Ranks.of(deployment.settings)
     dtype = str(deployment.settings.value("dtype"))
-    quantization = deployment.model.quantization
+    quantization = quantization_of(deployment)
     fused: dict[tuple[str, int], int] = {}
     repacked = 0
     for group in loaded(deployment, stage):
@@ -110,6 +118,10 @@ def _parameters(deployment: Deployment, stage: int) -> tuple[list[tuple[int, int
             size = checkpoint_bytes(one, found, dtype) // layers
             key = (_fused_name(part), layers)
             fused[key] = fused.get(key, 0) + size
+            if group.module.endswith(".kv_b_proj"):
+                # models/deepseek_common/attention_forward_methods: w_kc and w_vc, copies that decoding multiplies by.
+                copies = checkpoint_bytes(one, None, dtype) // layers
+                fused[(f"{_fused_name(part)} absorbed", layers)] = copies
     return [(size, count) for (_, count), size in fused.items()], repacked
 
 
@@ -149,13 +161,3 @@ def _lora_bytes(deployment: Deployment, stage: int) -> int:
             outputs, inputs = shard_shape(group, ranks.tensor)
             elements += (outputs + inputs) * len(group.layers)
     return slots * rank * elements * 2
-
-
-def parameter_bytes(model: ModelFacts) -> int:
-    """Bytes of the whole checkpoint in its own types, for loading times and host memory."""
-    total = 0
-    for group in model.tensors:
-        total += sum(
-            checkpoint_bytes(part, found, model.dtype) for part, found in by_format(model.quantization, group)
-        )
-    return total
