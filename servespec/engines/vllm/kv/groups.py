@@ -23,9 +23,10 @@ Layers = tuple[tuple[int, LayerSpec], ...]
 
 @dataclass(frozen=True, slots=True)
 class Group:
-    """Layers that share a block table."""
+    """Layers that share a block table. ``pool_bytes`` is set where a block holds more than this group's pages."""
 
     layers: Layers
+    pool_bytes: int = 0
 
     @property
     def spec(self) -> LayerSpec:
@@ -35,17 +36,22 @@ class Group:
     @property
     def bytes_per_block(self) -> int:
         """Bytes of one block over all layers of the group."""
-        return sum(spec.page_bytes for _, spec in self.layers)
+        return self.pool_bytes or sum(spec.page_bytes for _, spec in self.layers)
 
     def within(self, layers: range) -> Group:
         """The group's layers on one pipeline stage."""
-        return Group(tuple(item for item in self.layers if item[0] in layers))
+        mine = tuple(item for item in self.layers if item[0] in layers)
+        return Group(mine, pool_bytes=ceil_div(self.pool_bytes * len(mine), len(self.layers)))
 
 
 def group_layers(deployment: Deployment, layers: Layers) -> tuple[Group, ...]:
     """The groups of the whole model, before pipeline stages take their layers."""
     if not layers:
         return ()
+    if any(kept.compress_ratio > 1 for kept in deployment.model.kv):
+        from servespec.engines.vllm.kv.compressed import compressed_groups
+
+        return compressed_groups(deployment, layers)
     if deployment.settings.value("engine") == "v0":
         # the V0 block manager holds every request against all of its tokens, windows or not
         return (Group(tuple((layer, spec.as_full()) for layer, spec in layers)),)

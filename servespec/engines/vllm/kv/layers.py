@@ -39,6 +39,10 @@ class LayerSpec:
         if self.kind is not KVKind.recurrent and page_bytes % self.page_bytes == 0:
             ratio = page_bytes // self.page_bytes
             return replace(self, block_size=self.block_size * ratio, page_bytes=page_bytes)
+        return self.with_padding(page_bytes)
+
+    def with_padding(self, page_bytes: int) -> LayerSpec:
+        """The spec in a larger page, for as many tokens."""
         return replace(self, page_bytes=page_bytes)
 
     def as_full(self) -> LayerSpec:
@@ -98,6 +102,10 @@ def _drafts(deployment: Deployment, kept: KVLayers) -> bool:
 
 
 def _spec(deployment: Deployment, kept: KVLayers, block_size: int, padded_page: int | None) -> LayerSpec:
+    if any(other.compress_ratio > 1 for other in deployment.model.kv):
+        from servespec.engines.vllm.kv.compressed import compressed_spec
+
+        return compressed_spec(deployment, kept)
     if kept.kind is KVKind.recurrent:
         return LayerSpec(
             kind=kept.kind,

@@ -103,6 +103,11 @@ def _cache_dtype(builder: Builder) -> None:
         _sparse_cache_dtype(builder, str(value))
 
 
+def is_compressed(builder: Builder) -> bool:
+    """Whether several tokens share one entry of the cache (DeepSeek-V4)."""
+    return any(kept.compress_ratio > 1 for kept in builder.inputs.model.kv)
+
+
 def _sparse_cache_dtype(builder: Builder, value: str) -> None:
     """DeepSeek-V3.2 and its like: fp8 is FlashMLA's own layout, except where FlashInfer runs (10.x, since 0.19).
 
@@ -110,7 +115,10 @@ def _sparse_cache_dtype(builder: Builder, value: str) -> None:
     layers/attention/mla_attention.py.
     """
     capability = builder.inputs.gpu.compute_capability or (9, 0)
-    if value.startswith("fp8"):
+    if is_compressed(builder):
+        # models/deepseek_v4/attention.py: the packed layout is the only one of the NVIDIA kernels
+        builder.derive("kv_cache_dtype", "fp8_ds_mla", "DeepSeek-V4's attention")
+    elif value.startswith("fp8"):
         if capability < (10, 0) or builder.is_version("<0.19"):
             builder.derive("kv_cache_dtype", "fp8_ds_mla", "sparse MLA")
     elif value == "auto" and builder.is_version("<0.12"):
@@ -139,6 +147,8 @@ def _latent_block_size(builder: Builder) -> int:
 
     Source: v1/attention/backends/mla/*.py get_supported_kernel_block_sizes; 16 on an H100 (h100-vllm-0.25.1).
     """
+    if is_compressed(builder):
+        return 256
     if builder.inputs.model.extra.get("sparse_attention"):
         return 64
     if (builder.inputs.gpu.compute_capability or (9, 0)) >= (10, 0):
