@@ -78,6 +78,7 @@ class Launch:
     engine's Python class, None where it has none. ``flags_environment`` says the same as the flags
     in environment variables, empty where the engine reads none. ``own_flags`` are the flags without model,
     address and name, for orchestrators that set those themselves; ``orchestrators`` are those that know the engine.
+    ``batch_command`` answers the requests of a file, empty where the engine has no such program.
     ``metrics_path`` is where Prometheus finds metrics, None where the server exposes none.
     """
 
@@ -110,6 +111,7 @@ class Launch:
     own_flags: tuple[str, ...] = ()
     orchestrators: frozenset[str] = frozenset()
     metrics_path: str | None = None
+    batch_command: tuple[str, ...] = ()
 
     @property
     def argv(self) -> tuple[str, ...]:

@@ -66,10 +66,10 @@ def compose_word(word: Word) -> str:
 
 
 def kubernetes_word(word: Word) -> str:
-    """The word in a container's args, where ``$(`` starts a reference to its environment."""
+    """The word in a container's args and environment, where ``$(`` starts a reference and ``$$`` is one ``$``."""
     if isinstance(word, Variable):
-        return f"$({word.name})" + word.suffix.replace("$(", "$$(")
-    return word.replace("$(", "$$(")
+        return f"$({word.name})" + word.suffix.replace("$", "$$")
+    return word.replace("$", "$$")
 
 
 def json_word(word: Word) -> str:

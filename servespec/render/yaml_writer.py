@@ -54,7 +54,7 @@ def _node(value: object) -> object:
     raise TypeError(f"{value!r} cannot be written as YAML")
 
 
-def _string(value: str) -> str:
+def _string(value: str) -> object:
     if PLAIN.fullmatch(value) and value.lower() not in RESERVED:
         return value
     if '"' in value and "'" not in value and value.isprintable():

@@ -12,6 +12,7 @@ from servespec.engines.launch import Cluster, Launch, Variable
 from servespec.engines.lowering import Paths, Said
 from servespec.engines.vllm.keys import keys
 from servespec.engines.vllm.server_flags import SERVER_FLAGS
+from servespec.rules.versions import holds
 
 SHM_BYTES = 10 * 2**30
 """vllm docs/deployment/docker.md gives ``--shm-size`` for tensor parallelism without a number; its examples take 10 GiB."""
@@ -21,6 +22,8 @@ MASTER_PORT = 29501
 """vllm/config/parallel.py, master_port."""
 RAY_PORT = 6379
 """Ray's own default."""
+RUN_BATCH = ">=0.9.1"
+"""vllm/entrypoints/cli/run_batch.py is there from this version on."""
 ORCHESTRATED = frozenset({"host", "port", "served_model_name"})
 
 
@@ -66,6 +69,7 @@ def lower(deployment: Deployment) -> Launch:
         own_flags=lowering.words(
             deployment, {name: value for name, value in values.items() if name not in ORCHESTRATED}
         ),
+        batch_command=_batch_command(deployment, model, values),
         orchestrators=frozenset({"kserve", "llm-d", "production-stack", "ray-serve"}),
     )
 
@@ -97,6 +101,14 @@ def _container_flags(deployment: Deployment, inside: Paths) -> tuple[str, ...]:
 
 def _offline(values: Mapping[str, SettingValue]) -> dict[str, SettingValue]:
     return {name: value for name, value in values.items() if value is not None and name not in SERVER_FLAGS}
+
+
+def _batch_command(deployment: Deployment, model: str, values: Mapping[str, SettingValue]) -> tuple[str, ...]:
+    """``vllm run-batch``, which takes the flags of the engine and of the model's name."""
+    if not holds(RUN_BATCH, deployment.version):
+        return ()
+    named = {"served_model_name": values["served_model_name"]} if "served_model_name" in values else {}
+    return ("vllm", "run-batch", "--model", model, *lowering.words(deployment, named | _offline(values)))
 
 
 def _config(

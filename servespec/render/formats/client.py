@@ -11,7 +11,7 @@ from servespec.render.words import dump_json
 MAX_TOKENS = 128
 """As ``workload.output_tokens`` of the language."""
 COMMON = (("curl.sh", True), ("openai.py", False))
-OWN = (("native.py", False), ("batch.py", False))
+OWN = (("native.py", False),)
 
 NEEDS = "anything"
 

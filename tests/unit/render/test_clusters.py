@@ -165,7 +165,7 @@ def test_gpus_are_asked_for_by_the_name_of_their_plug_in() -> None:
 
 def test_words_with_kubernetes_own_syntax_stay_words() -> None:
     found = container("vllm", {**PLAIN, "server": {"served_model_name": "$(HOME) $$(x)"}})
-    assert "$$(HOME) $$$(x)" in found["args"]
+    assert "$$(HOME) $$$$(x)" in found["args"]
 
 
 def test_a_folder_of_this_machine_is_refused() -> None:

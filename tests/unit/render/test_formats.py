@@ -14,6 +14,7 @@ from servespec.render.header import is_untouched
 
 EVERYTHING: dict[str, object] = {
     "metrics_path": "/metrics",
+    "batch_command": ("vllm", "run-batch", "--model", "org/model"),
     "orchestrators": frozenset({"kserve", "llm-d", "production-stack", "ray-serve"}),
 }
 

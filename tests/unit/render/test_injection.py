@@ -3,6 +3,7 @@
 import ast
 import json
 import os
+import re
 import shlex
 import subprocess
 from collections.abc import Iterator
@@ -176,6 +177,54 @@ def test_clients_ask_exactly_this(model: str, prompt: str) -> None:
     assert asked["messages"][0]["content"] == prompt
     program = ast.parse(one(artefacts, ".openai.py"))
     assert model in {node.value for node in ast.walk(program) if isinstance(node, ast.Constant)}
+
+
+UNIT_WORD = re.compile(r'"((?:[^"\\]|\\.)*)"|(\S+)')
+
+
+def unit_words(line: str) -> list[str]:
+    """The words of a systemd command line: C-style quotes, ``%%`` and ``$$`` for single ones."""
+    found = [json.loads(f'"{quoted}"') if plain == "" else plain for quoted, plain in UNIT_WORD.findall(line)]
+    return [word.replace("%%", "%").replace("$$", "$") for word in found]
+
+
+@SLOW
+@given(st.lists(HOSTILE, min_size=1, max_size=4), HOSTILE)
+def test_units_hold_exactly_these_words_or_are_refused(words: list[str], value: str) -> None:
+    launch = make_launch(flags=tuple(words), container_flags=tuple(words), environment={"MOTTO": value})
+    plain = make_launch(flags=("a",), container_flags=("a",), environment={"MOTTO": "b"})
+    for format_name, key, start in (
+        ("systemd", "ExecStart=", ["/usr/bin/env", "vllm", "serve"]),
+        ("quadlet", "Exec=", []),
+    ):
+        try:
+            text = one(render(make_deployment(), format_name, launch=launch), "")
+        except RenderError as error:
+            assert "control characters" in str(error)
+            assert not all(word.replace("\n", "").replace("\t", "").isprintable() for word in [*words, value])
+            continue
+        usual = one(render(make_deployment(), format_name, launch=plain), "")
+        assert len(text.splitlines()) == len(usual.splitlines())
+        (line,) = (line for line in text.splitlines() if line.startswith(key))
+        assert unit_words(line.removeprefix(key)) == [*start, *words]
+        (line,) = (line for line in text.splitlines() if line.startswith('Environment="MOTTO'))
+        assert unit_words(line.removeprefix("Environment="))[0].replace("$", "") == f"MOTTO={value}".replace(
+            "$", ""
+        )
+
+
+@SLOW
+@given(st.lists(HOSTILE, min_size=1, max_size=4), HOSTILE)
+def test_kubernetes_holds_exactly_these_words(words: list[str], value: str) -> None:
+    launch = make_launch(container_flags=tuple(words), environment={"MOTTO": value})
+    text = one(render(make_deployment(), "kubernetes", launch=launch), ".yaml")
+    (container,) = next(
+        document["spec"]["template"]["spec"]["containers"]
+        for document in yaml.safe_load_all(text)
+        if document["kind"] == "Deployment"
+    )
+    assert [word.replace("$$", "$") for word in container["args"]] == words
+    assert all(len(run) % 2 == 0 for word in container["args"] for run in dollars(word))
 
 
 @pytest.mark.parametrize("word", ["'", "a b", "$(id)"])
