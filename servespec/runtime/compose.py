@@ -74,20 +74,20 @@ class Compose:
         """``up``. Raises StartError when compose refuses, UsageError for an unset secret."""
         secret_values(launch)
         folder = Path(tempfile.mkdtemp(prefix="servespec-"))
-        mounts = tuple((str(Path(source).absolute()), inside) for source, inside in launch.mounts)
-        absolute = replace(launch, mounts=mounts)
-        artefacts = render(self.deployment, "compose", launch=absolute)
-        files = []
-        for artefact in artefacts:
-            path = folder / artefact.path
-            path.write_text(artefact.text, encoding="utf-8")
-            files.append(path)
+        rendered = self.write(launch, folder)
         # A server that fails is to be seen to fail: while servespec watches, nothing restarts it.
         once = folder / "once.yaml"
-        once.write_text(
-            json.dumps({"services": {_service_name(files[0]): {"restart": "no"}}}), encoding="utf-8"
-        )
-        return ComposeProject(self.program, (*files, once, *self.more_files), folder, launch.stop_seconds)
+        services = {_service_name(rendered): {"restart": "no"}}
+        once.write_text(json.dumps({"services": services}), encoding="utf-8")
+        return ComposeProject(self.program, (rendered, once, *self.more_files), folder)
+
+    def write(self, launch: Launch, folder: Path) -> Path:
+        """The rendered file, with the host's paths made absolute: it does not lie where it is rendered for."""
+        mounts = tuple((str(Path(source).absolute()), inside) for source, inside in launch.mounts)
+        (artefact,) = render(self.deployment, "compose", launch=replace(launch, mounts=mounts))
+        path = folder / artefact.path
+        path.write_text(artefact.text, encoding="utf-8")
+        return path
 
 
 def _service_name(path: Path) -> str:
@@ -97,11 +97,10 @@ def _service_name(path: Path) -> str:
 class ComposeProject:
     """A project that was brought up."""
 
-    def __init__(self, program: Program, files: Sequence[Path], folder: Path, grace_seconds: int) -> None:
+    def __init__(self, program: Program, files: Sequence[Path], folder: Path) -> None:
         """Bring it up; it is taken down again when that fails."""
         self._program = program
         self._folder = folder
-        self._grace_seconds = grace_seconds
         self._compose = (*program.compose, *(word for path in files for word in ("-f", str(path))))
         self._exit_code: int | None = None
         self._container = ""
