@@ -24,6 +24,12 @@ class Builder:
         return is_since(self.inputs.version, first)
 
     @property
+    def gpu_mib(self) -> float | None:
+        """The GPU's memory as ServerArgs reads it (nvidia-smi's total), in MiB; None where it is not known."""
+        total = self.inputs.gpu.driver_total_bytes or self.inputs.gpu.total_bytes
+        return total / 2**20 if total else None
+
+    @property
     def default_source(self) -> str:
         """What to name for a default of this version."""
         return f"sglang {self.inputs.version} default"

@@ -19,7 +19,7 @@ from servespec.engines.sglang.outside import activation, graphs, request_table
 from servespec.engines.sglang.pools import Cell, cell
 from servespec.engines.sglang.requests import max_running_requests
 from servespec.engines.sglang.states import StatePool, state_pool
-from servespec.engines.sglang.weights import weights
+from servespec.engines.sglang.weights import counts_draft, draft_weights, weights
 from servespec.errors import UnmodelledError
 from servespec.memory.budget import MemoryBudget, Term
 from servespec.memory.calibrated import calibrated, with_residual
@@ -126,7 +126,9 @@ def _assemble(deployment: Deployment, stage: Stage) -> MemoryBudget:
             Term("recurrent states", stage.states.size_bytes, stage.states.formula, stage.states.source),
         ),
     )
-    outside = (activation(deployment), graphs(deployment), request_table(requests, context))
+    outside: tuple[Term, ...] = (activation(deployment), graphs(deployment), request_table(requests, context))
+    if not counts_draft(deployment) and deployment.draft is not None:
+        outside = (*outside, draft_weights(deployment))
     fraction = settings.number("mem_fraction_static")
     uncertainty = _uncertainty(deployment, stage, fraction)
     found = shortfalls.find(

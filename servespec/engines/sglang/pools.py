@@ -13,7 +13,7 @@ from types import MappingProxyType
 
 from servespec.deployment import Settings
 from servespec.engines.sglang.kv_dtype import FP4
-from servespec.engines.sglang.placement import Ranks, loads_mtp, stage_layers
+from servespec.engines.sglang.placement import Ranks, stage_layers
 from servespec.engines.sglang.versions import is_since
 from servespec.memory.elements import element_bytes
 from servespec.memory.kv import token_elements
@@ -124,7 +124,7 @@ def cell(model: ModelFacts, settings: Settings, version: str, stage: int = 0) ->
         else:
             full += here * size
             full_layers += here
-    full += _draft_bytes(model, settings, full, full_layers)
+    full += _draft_bytes(settings, full, full_layers)
     ratio = settings.value("swa_full_tokens_ratio")
     return Cell(
         full_bytes=full,
@@ -171,13 +171,10 @@ def layer_bytes(layers: KVLayers, attention_ranks: int, dtype: str, model_dtype:
     return elements * element_bytes(model_dtype if dtype == "auto" else dtype)
 
 
-def _draft_bytes(model: ModelFacts, settings: Settings, full_bytes: int, layers: int) -> int:
-    """Draft layers keep the same as the target's (pool_configurator.py: EAGLE and STANDALONE)."""
-    algorithm = settings.value("speculative_algorithm")
-    if algorithm in (None, "NGRAM") or not layers:
-        return 0
-    drafts = sum(len(kv.layers) for kv in model.kv if kv.part is Part.mtp) if loads_mtp(settings) else 1
-    return int(full_bytes * max(1, drafts) / layers)
+def _draft_bytes(settings: Settings, full_bytes: int, layers: int) -> int:
+    """Draft layers are taken to keep what the target's do (DefaultPoolConfigurator: EAGLE and STANDALONE)."""
+    drafts = settings.value("draft_layers")
+    return int(full_bytes * drafts / layers) if isinstance(drafts, int) and layers else 0
 
 
 def tokens_in(space_bytes: int, model: ModelFacts, settings: Settings, version: str) -> int:

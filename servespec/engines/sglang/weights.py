@@ -12,6 +12,7 @@ from dataclasses import replace
 from servespec.deployment import Deployment
 from servespec.engines.sglang import mxfp4
 from servespec.engines.sglang.placement import VOCABULARY_PADDING, Ranks, loaded
+from servespec.engines.sglang.versions import is_since
 from servespec.memory.budget import Term
 from servespec.memory.shards import ceil_div, round_up, shard_shape
 from servespec.models.facts import Quantization, TensorGroup, TensorKind
@@ -25,6 +26,9 @@ SMALL_BYTES, SMALL_SEGMENT_BYTES = MIB, 2 * MIB
 MEDIUM_BYTES, MEDIUM_SEGMENT_BYTES = 10 * MIB, 20 * MIB
 LARGE_STEP_BYTES = 2 * MIB
 ALIGNMENT_BYTES = 512
+
+# mem_cache/kv_cache_configurator.py: "draft weights are now counted".
+DRAFT_IS_COUNTED = "0.5.14"
 
 # Projections that SGLang keeps as one parameter (models/*.py, packed_modules_mapping and load_weights).
 FUSED = {
@@ -60,11 +64,12 @@ def weights(deployment: Deployment, stage: int) -> Term:
     holes = mxfp4.holes_bytes(repacked, deployment)
     taken = reserved_bytes([*parameters, *((size, 1) for size in tables)]) + holes
     lora = _lora_bytes(deployment, stage)
+    draft = draft_weights(deployment).size_bytes if counts_draft(deployment) else 0
     return Term(
         name="weights",
-        size_bytes=taken + lora,
-        formula="Σ tensors of the rank, as the allocator takes them + rotary tables (float32) + LoRA slots",
-        numbers=f"{exact:,} bytes of tensors in {taken:,} bytes of segments + {lora:,}",
+        size_bytes=taken + lora + draft,
+        formula="Σ tensors of the rank, as the allocator takes them + rotary tables (float32) + LoRA slots + draft model",
+        numbers=f"{exact:,} bytes of tensors in {taken:,} bytes of segments + {lora:,} + {draft:,}",
         source="sglang model_executor/model_runner.py load_model; c10/cuda/CUDACachingAllocator.cpp",
         # Nine exact start-ups on an H200 (0.5.17) lie within 0.1 %; older logs within 1.5 %.
         # What repacking leaves is known from one start-up alone.
@@ -84,6 +89,28 @@ def weights(deployment: Deployment, stage: int) -> Term:
                 "c10/cuda/CUDACachingAllocator.cpp",
             ),
         ),
+    )
+
+
+def counts_draft(deployment: Deployment) -> bool:
+    """Whether the draft model is loaded before the pool is sized; before, it took from what is kept free."""
+    return is_since(deployment.version, DRAFT_IS_COUNTED)
+
+
+def draft_weights(deployment: Deployment) -> Term:
+    """The draft model's own checkpoint on one rank; drafts of the target's own layers are among its tensors."""
+    draft = deployment.draft
+    size = 0
+    if draft is not None and deployment.settings.value("speculative_algorithm") not in (None, "NGRAM"):
+        ranks = Ranks.of(deployment.settings)
+        for group in draft.tensors:
+            for part, found in by_format(draft.quantization, group):
+                size += checkpoint_bytes(_shard(part, ranks), found, draft.dtype)
+    return Term(
+        name="draft model",
+        size_bytes=size,
+        formula="Σ tensors of the draft model on the rank",
+        source="sglang speculative/eagle_worker.py; mem_cache/kv_cache_configurator.py _profile_available_bytes",
     )
 
 

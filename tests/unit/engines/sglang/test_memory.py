@@ -113,3 +113,58 @@ def test_half_the_bytes_hold_twice_the_tokens(dtype, gpu) -> None:
     full, half = budget(deploy(gpu=gpu)), budget(deploy(gpu=gpu, kv_cache={"dtype": dtype}))
     assert half.kv_bytes_per_token * 2 == full.kv_bytes_per_token
     assert half.kv_tokens >= 2 * full.kv_tokens
+
+
+GPT_OSS = {
+    **LLAMA_8B,
+    "architectures": ["GptOssForCausalLM"],
+    "model_type": "gpt_oss",
+    "hidden_size": 2880,
+    "intermediate_size": 2880,
+    "num_hidden_layers": 24,
+    "num_attention_heads": 64,
+    "num_key_value_heads": 8,
+    "head_dim": 64,
+    "num_local_experts": 32,
+    "num_experts_per_tok": 4,
+    "sliding_window": 128,
+    "layer_types": ["sliding_attention", "full_attention"] * 12,
+    "vocab_size": 201088,
+    "quantization_config": {"quant_method": "mxfp4", "modules_to_not_convert": ["model.layers.*.self_attn"]},
+}
+
+
+def test_sliding_layers_have_a_pool_of_their_own_from_the_release_that_gives_them_one() -> None:
+    """gpt-oss-20b on 0.5.17: 2,166,612 tokens of the window pool beside 2,708,265."""
+    new, old = (budget(deploy(config=GPT_OSS, version=version)) for version in ("0.5.17", "0.5.5"))
+    assert new.details["window_tokens"] == int(new.kv_tokens * 0.8)
+    assert old.details["window_tokens"] == 0
+    assert new.kv_bytes_per_token < old.kv_bytes_per_token
+
+
+def test_without_prefix_caching_the_window_pool_is_sized_for_the_requests() -> None:
+    found = budget(
+        deploy(config=GPT_OSS, limits={"max_concurrent_requests": 16}, kv_cache={"prefix_caching": False})
+    )
+    # (128 + 128 + 1 + 1) × 16 requests + 2 chunks of 8,192 + 1
+    assert found.details["window_tokens"] == 258 * 16 + 2 * 8192 + 1
+
+
+def test_a_draft_takes_as_much_for_each_of_its_layers_as_the_target() -> None:
+    speculative = {"method": "eagle3", "tokens": 3, "model": "org/draft"}
+    plain, drafting = budget(deploy()), budget(deploy(speculative=speculative))
+    assert drafting.kv_bytes_per_token == plain.kv_bytes_per_token * 33 / 32
+
+
+def test_lora_slots_are_taken_from_the_pool() -> None:
+    adapters = {"max_loras": 4, "max_rank": 64, "modules": {"sql": "./sql"}}
+    plain, adapted = budget(deploy()), budget(deploy(model={"adapters": adapters}))
+    assert adapted.weights.size_bytes > plain.weights.size_bytes
+    assert adapted.kv_tokens < plain.kv_tokens
+
+
+@pytest.mark.parametrize("stages", [2, 3])
+def test_the_pipeline_stage_with_the_fewest_tokens_decides(stages: int) -> None:
+    whole, split = budget(deploy()), budget(deploy(parallel={"pipeline": stages}))
+    assert split.kv_tokens > whole.kv_tokens
+    assert split.kv_bytes_per_token >= whole.kv_bytes_per_token / stages
