@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from servespec.calibration.model import Conditions
@@ -14,7 +14,7 @@ from servespec.engines.vllm.kv import Capacity, capacity
 from servespec.engines.vllm.non_torch import non_torch_term
 from servespec.engines.vllm.placement import stage_layers
 from servespec.engines.vllm.shortfalls import Situation, shortfalls
-from servespec.engines.vllm.weights import loading_peak, weights_term
+from servespec.engines.vllm.weights import loading_peak, offloaded_bytes, weights_term
 from servespec.errors import UnmodelledError
 from servespec.memory.budget import MemoryBudget, Term
 from servespec.memory.calibrated import calibrated, with_residual
@@ -155,12 +155,32 @@ def _assemble(deployment: Deployment, stage: StageBudget, requested: int) -> Mem
         kv_formula="blocks = KV bytes ÷ (page bytes × layers of a group); tokens as this version prints them",
         kv_source=f"vllm {deployment.version} v1/core/kv_cache_utils.py",
         calibration=deployment.calibration.name if deployment.calibration else None,
-        details={
-            "kv_groups": len(cache.groups),
-            "bytes_per_block": cache.bytes_per_block,
-            "blocks_per_request": cache.blocks_per_request,
-        },
+        details=_details(deployment, cache, blocks),
     )
+
+
+def _details(deployment: Deployment, cache: Capacity, blocks: int) -> dict[str, int | float | str]:
+    """Figures beside the budget: the pool, the workload's own concurrency, host memory of each rank."""
+    details: dict[str, int | float | str] = {
+        "kv_groups": len(cache.groups),
+        "bytes_per_block": cache.bytes_per_block,
+        "blocks_per_request": cache.blocks_per_request,
+        "host_bytes": host_bytes(deployment),
+    }
+    workload = deployment.spec.workload
+    if workload is not None and cache.groups:
+        tokens = min(workload.input_tokens + workload.output_tokens, cache.request.max_model_len)
+        needed = cache.blocks_for(replace(cache.request, max_model_len=tokens))
+        details["workload_concurrency"] = min(blocks / needed, deployment.settings.integer("max_num_seqs"))
+    return details
+
+
+def host_bytes(deployment: Deployment) -> int:
+    """Host memory of one rank for offloaded weights and swapped blocks (V0: swap_space, 4 GiB by default)."""
+    offloaded = offloaded_bytes(deployment) + int(deployment.spec.kv_cache.cpu_offload_gib * GIB)
+    if deployment.settings.value("engine") == "v0" and not deployment.spec.kv_cache.cpu_offload_gib:
+        offloaded += 4 * GIB
+    return offloaded
 
 
 def _uncertainty(deployment: Deployment, stage: StageBudget) -> int:

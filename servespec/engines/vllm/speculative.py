@@ -20,6 +20,12 @@ if TYPE_CHECKING:
 NEEDS_DRAFT = frozenset({"draft_model", "eagle", "eagle3", "medusa", "mlp_speculator"})
 SHARES_EMBEDDING = frozenset({"eagle", "eagle3"})
 SHARES_OUTPUT = frozenset({"eagle"})
+ALONE = (
+    ("pipeline_parallel_size", 1),
+    ("quantization", None),
+    ("enable_lora", False),
+    ("speculative_config", None),
+)
 
 
 def method_of(deployment: Deployment) -> str | None:
@@ -42,7 +48,7 @@ def draft_deployment(deployment: Deployment) -> Deployment | None:
     if deployment.draft is None:
         raise UnmodelledError(f"the draft model of speculative method {method}")
     items = dict(deployment.settings.items)
-    for name, value in (("pipeline_parallel_size", 1), ("quantization", None), ("enable_lora", False)):
+    for name, value in ALONE:
         items[name] = Setting(value=value, source="derived from the draft model")
     return replace(
         deployment,

@@ -135,3 +135,11 @@ def test_the_allocator_never_splits_large_blocks_while_a_recent_model_loads() ->
     allocator.release(allocator.allocate(64 * MIB))
     allocator.allocate(48 * MIB)
     assert allocator.allocated_bytes == 64 * MIB
+
+
+@pytest.mark.parametrize(("runner", "offloaded"), [("0", 4 * 1024 * MIB), ("1", 0)])
+def test_offloaded_weights_leave_the_gpu_where_the_runner_offloads(runner: str, offloaded: int) -> None:
+    env = {"VLLM_USE_V2_MODEL_RUNNER": runner}
+    plain = weights_term(deploy(env=env), 0).size_bytes
+    found = weights_term(deploy(env=env, args={"cpu_offload_gb": 4}), 0).size_bytes
+    assert plain - found == offloaded
