@@ -37,11 +37,13 @@ class Block:
 
 
 class CachingAllocator:
-    """Allocations and frees in their order; ``allocated_bytes`` is torch.cuda.memory_allocated()."""
+    """Allocations and frees in their order; ``allocated_bytes`` is torch.cuda.memory_allocated(), ``reserved_bytes``
+    torch.cuda.memory_reserved(): what the driver sees as taken."""
 
     def __init__(self, never_split_from: int | None = None) -> None:
         """``never_split_from`` is max_split_size in bytes; None splits blocks of any size."""
         self.allocated_bytes = 0
+        self.reserved_bytes = 0
         self._never_split_from = never_split_from
         self._pools: dict[bool, list[tuple[int, int, Block]]] = {True: [], False: []}
         self._numbers = count()
@@ -73,6 +75,7 @@ class CachingAllocator:
             segment = LARGE_SEGMENT
         else:
             segment = round_up(size, SEGMENT_ROUNDING)
+        self.reserved_bytes += segment
         return Block(segment, small, next(self._numbers))
 
     def _take_free(self, size: int, small: bool) -> Block | None:

@@ -30,6 +30,9 @@ ATTENTION_SCALARS = 4
 """float32 buffers of an attention layer: key, value, query and probability scales
 (model_executor/layers/attention/attention.py set_default_quant_scales)."""
 
+ROCM_READS_FREE_MEMORY = "<0.21"
+"""platforms/rocm.py get_current_memory_usage: total less free memory; later what PyTorch has allocated."""
+
 CUBLAS_WORKSPACE_BYTES = 32 * MIB
 FP8_TAKES_WORKSPACE = ">=0.22"
 """Making fp8 weights or fp8 KV scales ready takes cuBLAS's workspace before the profile run does
@@ -47,7 +50,10 @@ def new_allocator(deployment: Deployment) -> CachingAllocator:
 
 
 def allocated_bytes(deployment: Deployment, modules: tuple[Module, ...], ropes: tuple[RopeTable, ...]) -> int:
-    """Bytes that the allocator counts once the modules and rope tables are there."""
+    """Bytes that the platform counts once the modules and rope tables are there.
+
+    That is what the allocator gave out, on ROCm before 0.21 what it took from the device.
+    """
     online = deployment.model.quantization is None and effective_quantization(deployment) is not None
     allocator = new_allocator(deployment)
     allocator.allocate(4)  # a scalar that every exact row shows beyond those of its layers
@@ -76,7 +82,8 @@ def allocated_bytes(deployment: Deployment, modules: tuple[Module, ...], ropes: 
         _quantize_while_loading(deployment, allocator, modules, dtype)
     for size in (*model_buffers(deployment), *adapter_sizes(deployment, modules)):
         allocator.allocate(size)
-    return allocator.allocated_bytes
+    reads_free_memory = deployment.gpu.kind == "rocm" and holds(ROCM_READS_FREE_MEMORY, deployment.version)
+    return allocator.reserved_bytes if reads_free_memory else allocator.allocated_bytes
 
 
 def model_buffers(deployment: Deployment) -> Iterator[int]:

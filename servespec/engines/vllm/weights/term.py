@@ -53,7 +53,7 @@ def weights_term(deployment: Deployment, stage: int) -> Term:
         parts["draft model"] = sum(_parts(draft, drafted).values())
         found += allocated_bytes(draft, drafted, draft.model.rope)
     total = sum(parts.values())
-    if deployment.gpu.kind == "cuda":
+    if deployment.gpu.kind in ("cuda", "rocm"):
         parts["allocator rounding"] = max(0, found - total)
         total = max(total, found)
     offloaded = min(offloaded_bytes(deployment), parts.get(OTHERS, 0) + parts.get("experts", 0))
