@@ -12,7 +12,7 @@ from typing import Any
 
 from servespec.diagnostics import Diagnostic, Span
 from servespec.spec.nodes import Entry, Mapping, Node, Scalar, Sequence
-from servespec.spec.problems import problem
+from servespec.spec.problems import MAX_PROBLEMS, problem
 from servespec.spec.scalars import ScalarValue, resolve_plain
 from servespec.spec.source import Source
 
@@ -74,9 +74,13 @@ class _Composer:
 
     def report(self, code: str, message: str, span: Span) -> None:
         self.problems.append(problem(code, message, self.file, span))
+        if len(self.problems) == MAX_PROBLEMS:
+            message = f"more than {MAX_PROBLEMS} mistakes: what follows was not read"
+            self.problems.append(problem("SV003", message, self.file, span))
+            raise _Stop
 
     def stop(self, code: str, message: str, span: Span) -> _Stop:
-        self.report(code, message, span)
+        self.problems.append(problem(code, message, self.file, span))
         return _Stop()
 
     def next(self) -> tuple[str, Any]:
@@ -235,11 +239,13 @@ def compose(source: Source) -> tuple[Node | None, list[Diagnostic]]:
     """The root node and all that is wrong with the text; no root when nothing could be read.
 
     libyaml knows YAML 1.1, where ``{image: name:tag}`` is an error; what it refuses is read again by
-    the parser for YAML 1.2, which is slower.
+    the parser for YAML 1.2, which is slower. Where both refuse, libyaml says why.
     """
     root, problems = _compose(source, _libyaml)
     if len(source.text) <= MAX_PURE_CHARACTERS and any(problem.code == "SV001" for problem in problems):
-        return _compose(source, _pure)
+        again, less = _compose(source, _pure)
+        if not any(problem.code == "SV001" for problem in less):
+            return again, less
     return root, problems
 
 

@@ -9,7 +9,7 @@ from servespec.diagnostics import Diagnostic, Edit, Fix
 from servespec.spec import wording as words
 from servespec.spec.model import Spec
 from servespec.spec.nodes import Entry, Mapping, Node, Scalar, Sequence
-from servespec.spec.problems import nearest, problem
+from servespec.spec.problems import MAX_PROBLEMS, nearest, problem
 
 if TYPE_CHECKING:
     from pydantic_core import ErrorDetails
@@ -45,10 +45,14 @@ def translate(errors: list[ErrorDetails], root: Mapping, data: Any) -> list[Diag
         at = _walk(root, error["loc"])
         path = (*at.path, *at.rest) if error["type"] in ("missing", "extra_forbidden") else at.path
         found.setdefault(path, (at, error))
+    more = len(found) - MAX_PROBLEMS
     for path, (_, error) in found.items():
         if error["type"] != "missing":
             _remove(data, path)
-    problems = [_diagnose(at, error) for at, error in found.values()]
+    problems = [_diagnose(at, error) for at, error in list(found.values())[:MAX_PROBLEMS]]
+    if more > 0:
+        message = f"{more:,} further mistakes of the same kinds are not shown"
+        problems.append(problem("SV003", message, root.file, _first_key(root).span))
     return sorted(problems, key=lambda p: (p.span.line, p.span.column) if p.span else (0, 0))
 
 

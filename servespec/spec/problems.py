@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from servespec.diagnostics import Diagnostic, Fix, Severity, Span
 
+MAX_PROBLEMS = 100
+"""Mistakes of one file that are told; nobody reads on after so many."""
+
 
 def problem(
     code: str,

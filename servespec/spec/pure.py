@@ -16,9 +16,20 @@ class PureParser:
         self._parser: Any = YAML(typ="safe", pure=True).get_constructor_parser(StringIO(text))[1]
 
     def check_event(self) -> bool:
-        """Whether another event follows."""
-        return bool(self._parser.check_event())
+        """Whether another event follows. Raises YAMLError."""
+        return bool(self._ask("check_event"))
 
     def get_event(self) -> Any:
-        """The next event."""
-        return self._parser.get_event()
+        """The next event. Raises YAMLError."""
+        return self._ask("get_event")
+
+    def _ask(self, method: str) -> Any:
+        from ruamel.yaml.error import YAMLError
+
+        try:
+            return getattr(self._parser, method)()
+        except YAMLError:
+            raise
+        except (ArithmeticError, AssertionError, AttributeError, LookupError, TypeError, ValueError) as error:
+            # the scanner stumbles over some broken directives and escapes
+            raise YAMLError(f"the parser stopped ({type(error).__name__})") from error

@@ -172,7 +172,7 @@ def test_an_unexpected_error_leaves_a_log_and_no_traceback(
 
 def test_a_plain_check_imports_neither_typer_nor_rich(good: Path) -> None:
     code = (
-        "import sys; from servespec.cli import run; invoke(['check', sys.argv[1]]); "
+        "import sys; from servespec.cli import invoke; invoke(['check', sys.argv[1]]); "
         "print([m for m in ('typer', 'click', 'rich', 'argparse', 'jinja2', 'httpx') if m in sys.modules])"
     )
     done = subprocess.run(
