@@ -5,6 +5,9 @@ from __future__ import annotations
 from servespec.engines.sglang import capacity, graphs
 from servespec.engines.sglang.builder import Builder
 
+# server_args.py since 0.5.5, arg_groups/attention_hook.py since 0.5.19: also of a fraction that a flag gives.
+AITER_KEEPS_MORE = "0.5.5"
+
 
 def settle(builder: Builder) -> None:
     """``mem_fraction_static``, and what ServerArgs changes once it is set."""
@@ -52,8 +55,11 @@ def _after_the_fraction(builder: Builder) -> None:
     """Adjustments that ServerArgs makes once the fraction is set."""
     builder.choose("cpu_offload_gb", default=0)
     context = builder.integer("context_length")
-    is_default = builder.settings()["mem_fraction_static"].source != "args"
-    if builder.value("attention_backend") == "aiter" and context > 8192 and is_default:
+    if (
+        builder.value("attention_backend") == "aiter"
+        and context > 8192
+        and builder.is_since(AITER_KEEPS_MORE)
+    ):
         fraction = builder.settings().number("mem_fraction_static") * 0.85
         builder.derive(
             "mem_fraction_static", fraction, "aiter attention with more than 8192 tokens of context"

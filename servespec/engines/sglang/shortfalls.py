@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from servespec.deployment import Deployment
 from servespec.engines.sglang.device import Free
 from servespec.engines.sglang.pools import Cell
+from servespec.engines.sglang.refusals import is_refused, least_capability
 from servespec.engines.sglang.versions import is_since
 from servespec.memory.budget import Shortfall, ShortfallKind, Term
 
@@ -44,12 +45,31 @@ def find(
     static = free.before_weights_bytes - kept_free
     room = static - weights.size_bytes
     found = (
+        *_quantization(deployment),
         *_weights(deployment, free, weights, uncertainty_bytes),
         *(_pool(deployment, static, weights, fraction, uncertainty_bytes) if tokens <= 0 else ()),
         *(_window(deployment, cell, tokens) if tokens > 0 else ()),
         *_capture(deployment, kept_free, outside),
     )
     return Found(found, room, uncertainty_bytes)
+
+
+def _quantization(deployment: Deployment) -> Iterator[Shortfall]:
+    least = least_capability(deployment)
+    if least is None or not is_refused(deployment):
+        return
+    method, (major, minor) = least
+    has = deployment.gpu.compute_capability or (0, 0)
+    yield Shortfall(
+        kind=ShortfallKind.engine_refuses,
+        message=f"{method} weights need compute capability {major}.{minor}, {deployment.gpu.name} has "
+        f"{has[0]}.{has[1]}: SGLang {deployment.version} refuses to load them",
+        needed_bytes=0,
+        available_bytes=0,
+        certain=True,
+        key="hardware.gpu",
+        fix="take a newer GPU, a newer SGLang or another checkpoint",
+    )
 
 
 def _weights(

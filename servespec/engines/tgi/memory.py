@@ -23,6 +23,9 @@ from servespec.models.facts import KVKind, ModelFacts, Part
 
 SOURCE = "TGI models/flash_causal_lm.py warmup"
 
+# models/__init__.py: 128 + 64, by keys that no configuration has (qk_nope_dim, qk_rope_dim).
+EXPANDED_HEAD = 192
+EXPANDED = frozenset({"deepseek_v2", "deepseek_v3"})
 PLAIN = frozenset({KVKind.full, KVKind.sliding, KVKind.chunked})
 
 
@@ -86,11 +89,17 @@ def _formula(deployment: Deployment, share: float, wiggle: float) -> str:
 
 
 def kv_bytes_per_token(deployment: Deployment) -> int:
-    """layers × kv heads of the shard × head size × 2 × element bytes; sliding windows save nothing."""
+    """layers × kv heads of the shard × head size × 2 × element bytes; sliding windows save nothing.
+
+    DeepSeek's latent vectors are kept expanded, every head padded to the size of its keys
+    (models/__init__.py, head_size; custom_modeling/flash_deepseek_v2_modeling.py).
+    """
     model = deployment.model
     shards = deployment.settings.integer("num_shard")
-    heads = model.kv_heads // shards if model.kv_heads > 1 else model.kv_heads
     size = element_bytes(str(deployment.settings.value("kv_cache_dtype")))
+    if any(layers.kind is KVKind.latent for layers in model.kv):
+        return model.layers * (model.attention_heads // shards) * EXPANDED_HEAD * 2 * size
+    heads = model.kv_heads // shards if model.kv_heads > 1 else model.kv_heads
     return model.layers * max(1, heads) * model.head_dim * 2 * size
 
 
@@ -124,4 +133,5 @@ def _refuse_unmodelled(deployment: Deployment) -> None:
 
 def _is_plain(model: ModelFacts) -> bool:
     """Whether every layer keeps keys and values of every token, which is all that TGI's cache can do."""
-    return all(layers.kind in PLAIN for layers in model.kv if layers.part is not Part.mtp)
+    kinds = {layers.kind for layers in model.kv if layers.part is not Part.mtp}
+    return kinds <= PLAIN or (kinds == {KVKind.latent} and model.model_type in EXPANDED)

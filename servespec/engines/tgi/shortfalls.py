@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from servespec.deployment import Deployment
+from servespec.engines.flag_catalogue import load
 from servespec.engines.tgi.policies import COMPUTED_LIMITS, LIMITS_FROM_MODEL, is_since
 from servespec.engines.tgi.warmup import WarmupBatch
 from servespec.memory.budget import Shortfall, ShortfallKind, Term
@@ -66,6 +67,14 @@ def _settings(deployment: Deployment) -> Iterator[Shortfall]:
             f"max_total_tokens {total:,} is above max_batch_total_tokens {most:,}",
             settings["max_batch_total_tokens"].key or "limits.max_model_len",
             f"max_total_tokens ≤ {most:,}, or leave max_batch_total_tokens out",
+        )
+    method = settings.value("quantize")
+    known = load("tgi", deployment.version).get("quantize")
+    if isinstance(method, str) and known is not None and known.choices and method not in known.choices:
+        yield _refusal(
+            f"TGI {deployment.version} has no quantization {method}: it takes packed weights for plain ones, and stops",
+            settings["quantize"].key or "model.id",
+            f"take one of {', '.join(map(str, known.choices))}, or a checkpoint of full precision",
         )
     shards = settings.integer("num_shard")
     if (

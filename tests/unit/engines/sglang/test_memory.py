@@ -168,3 +168,12 @@ def test_the_pipeline_stage_with_the_fewest_tokens_decides(stages: int) -> None:
     whole, split = budget(deploy()), budget(deploy(parallel={"pipeline": stages}))
     assert split.kv_tokens > whole.kv_tokens
     assert split.kv_bytes_per_token >= whole.kv_bytes_per_token / stages
+
+
+@pytest.mark.parametrize(
+    ("version", "gpu", "fits"), [("0.5.9", "H100", False), ("0.5.17", "H100", True), ("0.5.9", "B200", True)]
+)
+def test_nvfp4_weights_need_blackwell_until_marlin_reads_them(version: str, gpu: str, fits: bool) -> None:
+    quantized = {"quant_method": "modelopt", "quant_algo": "NVFP4", "group_size": 16, "ignore": ["lm_head"]}
+    found = budget(deploy(config={**LLAMA_8B, "quantization_config": quantized}, version=version, gpu=gpu))
+    assert (found.verdict is not Verdict.does_not_fit) is fits

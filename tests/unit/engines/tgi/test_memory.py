@@ -110,3 +110,10 @@ def test_a_larger_prefill_never_needs_less_activation(prefill, more) -> None:
         return budget(deploy(args={"max_batch_prefill_tokens": tokens})).activation.size_bytes
 
     assert activation(prefill) <= activation(prefill + more)
+
+
+def test_a_quantization_that_the_version_does_not_have_is_refused() -> None:
+    quantized = {"quant_method": "modelopt", "quant_algo": "NVFP4", "group_size": 16, "ignore": ["lm_head"]}
+    found = budget(deploy(config={**LLAMA_8B, "quantization_config": quantized}))
+    assert found.verdict is Verdict.does_not_fit
+    assert "no quantization modelopt" in found.shortfalls[0].message
