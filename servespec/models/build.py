@@ -8,11 +8,12 @@ from typing import Any
 
 from servespec.errors import SourceError
 from servespec.models.config import Config
-from servespec.models.facts import ModelFacts
+from servespec.models.facts import ModelFacts, Quantization
 from servespec.models.families import family_of
-from servespec.models.quantization import parse
 from servespec.models.rope import YARN, context_tokens, rope_parameters, rope_type
 
+# Where a configuration may speak of its quantization; without any of these its parsers need not be imported.
+QUANTIZED = ("quantization_config", "compression_config", "text_config", "language_config", "llm_config")
 DTYPES = frozenset({"bfloat16", "float16", "float32", "float64"})
 
 
@@ -28,6 +29,14 @@ def checkpoint_dtype(config: Config) -> str | None:
         if isinstance(name, str) and (name := name.removeprefix("torch.")) in DTYPES:
             return name
     return None
+
+
+def _quantization(config: Mapping[str, Any], beside: Mapping[str, Any] | None) -> Quantization | None:
+    if beside is None and not any(key in config for key in QUANTIZED):
+        return None
+    from servespec.models.quantization.parse import parse
+
+    return parse(config, beside)
 
 
 def _rope_extra(language: Config) -> dict[str, int | float | str | bool]:
@@ -100,7 +109,7 @@ def facts_from_config(
         moe=architecture.moe,
         vision=architecture.vision,
         rope=architecture.rope,
-        quantization=parse(config, hf_quant_config),
+        quantization=_quantization(config, hf_quant_config),
         has_audio=architecture.has_audio,
         is_encoder_decoder=architecture.is_encoder_decoder,
         unmodelled=architecture.unmodelled,

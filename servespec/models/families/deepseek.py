@@ -32,8 +32,9 @@ ARCHITECTURES = (
     "DeepseekV3ForCausalLM",
     "DeepseekV32ForCausalLM",
     "GlmMoeDsaForCausalLM",
+    "Glm4MoeLiteForCausalLM",
 )
-MODEL_TYPES = ("deepseek_v2", "deepseek_v3", "deepseek_v32", "kimi_k2", "glm_moe_dsa")
+MODEL_TYPES = ("deepseek_v2", "deepseek_v3", "deepseek_v32", "kimi_k2", "glm_moe_dsa", "glm4_moe_lite")
 
 INDEXER_BLOCK = 128  # vLLM deepseek_v2.py Indexer.quant_block_size: one float32 scale for each 128 fp8 values
 

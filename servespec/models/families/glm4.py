@@ -27,7 +27,9 @@ def projections(
     config: Config, size: Dimensions, block: str, layers: Layers, part: Part = Part.decoder
 ) -> Groups:
     """Attention, with norms over each head where the configuration says so."""
-    groups = attention(f"{block}.self_attn", size, layers, bias=config.flag("attention_bias"), part=part)
+    # GLM-4.1V's decoder has biases always (modeling_glm4v.py), the others as the configuration says
+    bias = config.flag("attention_bias", default=config.model_type == "glm4v_text")
+    groups = attention(f"{block}.self_attn", size, layers, bias=bias, part=part)
     if config.flag("use_qk_norm"):
         for name in ("q_norm", "k_norm"):
             groups += norm(f"{block}.self_attn.{name}", size.head_dim, layers, part=part)
@@ -36,15 +38,15 @@ def projections(
     return groups
 
 
-def mixture(config: Config, size: Dimensions) -> Architecture:
+def mixture(config: Config, size: Dimensions, model: str, *, tied: bool) -> Architecture:
     """GLM-4.5: DeepSeek's experts with plain attention."""
     layers = size.every_layer
     sparse = deepseek.sparse_layers(config, layers)
     dense = tuple(layer for layer in layers if layer not in set(sparse))
     moe = deepseek.mixture(config, size, sparse)
-    block = "model.layers.{layer}"
+    block = f"{model}.layers.{{layer}}"
     groups: Groups = (
-        *llama.frame(size, tied=config.tied),
+        *llama.frame(size, model, tied=tied),
         *projections(config, size, block, layers),
         *(mlp(f"{block}.mlp", size.hidden, size.intermediate, dense) if dense else ()),
     )
@@ -62,7 +64,7 @@ def mixture(config: Config, size: Dimensions) -> Architecture:
         tensors=groups,
         kv=tuple(keeps),
         rope=rope_tables(config, size.head_dim),
-        tied_embeddings=config.tied,
+        tied_embeddings=tied,
         moe=moe,
     )
 
@@ -89,15 +91,17 @@ def draft(config: Config, size: Dimensions, block: str, layers: Layers) -> Group
     return groups
 
 
-def build(config: Config) -> Architecture:
-    """Facts of one configuration."""
+def text_decoder(config: Config, model: str = "model") -> Architecture:
+    """A whole decoder whose tensors begin with ``model``; ``config`` may nest the language model."""
+    tied = config.tied
+    config = config.language
     size = Dimensions.read(config)
-    if config.model_type == "glm4_moe":
-        return mixture(config, size)
+    if config.raw("n_routed_experts"):
+        return mixture(config, size, model, tied=tied)
     layers = size.every_layer
-    block = "model.layers.{layer}"
+    block = f"{model}.layers.{{layer}}"
     groups: Groups = (
-        *llama.frame(size, tied=config.tied),
+        *llama.frame(size, model, tied=tied),
         *projections(config, size, block, layers),
         *mlp(
             f"{block}.mlp",
@@ -107,7 +111,7 @@ def build(config: Config) -> Architecture:
             names=("gate_up_proj", "gate_up_proj", "down_proj"),
         ),
     )
-    if config.model_type == "glm4":
+    if config.model_type != "glm":
         groups += norms(
             (f"{block}.post_self_attn_layernorm", f"{block}.post_mlp_layernorm"), size.hidden, layers
         )
@@ -117,5 +121,10 @@ def build(config: Config) -> Architecture:
         tensors=groups,
         kv=(full_attention(size, layers),),
         rope=rope_tables(config, size.head_dim),
-        tied_embeddings=config.tied,
+        tied_embeddings=tied,
     )
+
+
+def build(config: Config) -> Architecture:
+    """Facts of one configuration."""
+    return text_decoder(config)

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from difflib import get_close_matches
 from functools import cache
 from pathlib import Path
 
@@ -75,6 +74,8 @@ def resolve(model: str) -> str | None:
 
 def nearest(model: str) -> tuple[str, ...]:
     """Up to three ids of the catalogue that look like the model's."""
+    from difflib import get_close_matches
+
     lowered = {known.lower(): known for known in ids()}
     close = get_close_matches(model.lower(), lowered, n=3, cutoff=0.6)
     if not close:

@@ -63,3 +63,24 @@ def test_counts_lie_within_one_percent_of_the_published_figure(
         group.elements * group.count for group in facts.tensors if drafts or group.part is not Part.mtp
     )
     assert counted / 1e9 == pytest.approx(billions, rel=0.01)
+
+
+def test_an_eagle3_head_reads_three_layers_and_a_first_layer_of_twice_the_width() -> None:
+    config = {
+        "architectures": ["LlamaForCausalLMEagle3"],
+        "model_type": "llama",
+        "hidden_size": 64,
+        "intermediate_size": 128,
+        "num_hidden_layers": 1,
+        "num_attention_heads": 4,
+        "num_key_value_heads": 2,
+        "vocab_size": 1000,
+        "draft_vocab_size": 100,
+    }
+    shapes = {
+        group.name: group.shape for group in facts_from_config(config, id="draft", source="test").tensors
+    }
+    assert shapes["fc.weight"] == (64, 192)
+    assert shapes["layers.{layer}.self_attn.q_proj.weight"] == (64, 128)
+    assert shapes["layers.{layer}.self_attn.o_proj.weight"] == (64, 64)
+    assert shapes["lm_head.weight"] == (100, 64)

@@ -73,7 +73,7 @@ def test_variants_of_equal_shape_are_found_under_the_same_entry(model: str, know
     [
         "meta-llama/Llama-3.1-8B-Instruct-AWQ",
         "someone/Llama-3.1-8B-Instruct",
-        "Qwen/Qwen3-30B-A3B-Thinking-2507",
+        "Qwen/Qwen3-30B-A3B-2509",
         "x",
     ],
 )
