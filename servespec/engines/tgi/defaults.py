@@ -12,6 +12,8 @@ from servespec.engines.tgi.prefill import prefill_tokens
 
 # models/__init__.py: kernels that work with float16 alone.
 HALF_ONLY = frozenset({"awq", "exl2", "gptq", "marlin"})
+# models/__init__.py: what a checkpoint calls it, and the method that TGI takes for it.
+SAME_METHOD = {"fbgemm_fp8": "fp8"}
 NO_GRAPHS = frozenset({"bitsandbytes", "exl2"})
 BITSANDBYTES = frozenset({"bitsandbytes", "bitsandbytes-nf4", "bitsandbytes-fp4"})
 GRAPHS_WITH_4_BITS = "3.0.0"
@@ -38,7 +40,9 @@ def resolve(inputs: Inputs) -> Resolved:
 
 def _model(builder: Builder) -> None:
     spec, model = builder.inputs.spec, builder.inputs.model
-    own = model.quantization.method if model.quantization else None
+    own = (
+        SAME_METHOD.get(model.quantization.method, model.quantization.method) if model.quantization else None
+    )
     quantize = builder.choose(
         "quantize", spec_value=spec.model.quantization, spec_key="model.quantization", default=own
     )

@@ -65,6 +65,37 @@ def test_engines_see_what_was_measured() -> None:
     assert find("H100-80GB").total_bytes == pytest.approx(85_017_493_504, abs=2**20)
 
 
+# Totals in GiB that engines printed at start (public logs of vLLM and TGI, and own runs), lowest and highest.
+PRINTED_TOTALS = {
+    "T4-16GB": (14.62, 14.74),
+    "L4-24GB": (22.03, 22.09),
+    "L40S-48GB": (44.42, 44.42),
+    "A10-24GB": (22.03, 22.09),
+    "A6000-48GB": (47.40, 47.50),
+    "RTX-6000-Ada-48GB": (47.40, 47.50),
+    "A100-40GB": (39.38, 39.50),
+    "A100-80GB": (79.15, 79.32),
+    "H100-80GB": (79.15, 79.22),
+    "H100-NVL-94GB": (93.02, 93.02),
+    "H200-141GB": (139.72, 139.81),
+    "RTX-3090-24GB": (23.56, 23.58),
+    "RTX-4090-24GB": (23.52, 23.52),
+    "RTX-5090-32GB": (31.40, 31.40),
+    "RTX-PRO-4500-32GB": (31.38, 31.38),
+    "RX-7900-GRE-16GB": (15.98, 15.98),
+    "MI300X-192GB": (191.98, 191.98),
+    "DGX-Spark-128GB": (121.60, 121.69),
+}
+
+
+@pytest.mark.parametrize("name", PRINTED_TOTALS)
+def test_printed_totals_lie_within_the_spread(name: str) -> None:
+    gpu, (lowest, highest) = find(name), PRINTED_TOTALS[name]
+    rounding = 0.005 * GIB
+    assert gpu.total_bytes - gpu.total_spread_bytes <= lowest * GIB + rounding
+    assert gpu.total_bytes + gpu.total_spread_bytes >= highest * GIB - rounding
+
+
 def test_an_unknown_gpu_names_the_nearest_one() -> None:
     with pytest.raises(UnknownGPUError, match=r"did you mean 'H100-80GB'") as error:
         find("H10O-80GB")
