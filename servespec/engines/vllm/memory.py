@@ -24,6 +24,10 @@ if TYPE_CHECKING:
     from servespec.deployment import Deployment
 
 GIB = 2**30
+SPARSE_SPREAD = 0.08
+"""Workspaces of sparse MLA (indexer logits, gathered windows) are not modelled: the one measured row, DeepSeek-V4-Flash
+on two GH200 (vllm issue 44376), had 5.1 GiB of KV cache less than predicted."""
+
 CPU_PROCESS_BYTES = GIB
 """Resident memory of a vLLM worker beside its weights, on a CPU: about 1 GiB (vLLM 0.32.0, tiny models)."""
 
@@ -191,4 +195,6 @@ def _uncertainty(deployment: Deployment, stage: StageBudget) -> int:
         return CPU_PROCESS_BYTES
     fraction = deployment.settings.number("gpu_memory_utilization")
     spread = int(deployment.gpu.total_spread_bytes * fraction)
+    if deployment.model.extra.get("sparse_attention"):
+        spread += int(deployment.gpu.total_bytes * SPARSE_SPREAD)
     return math.isqrt(stage.uncertainty_bytes**2 + spread**2)

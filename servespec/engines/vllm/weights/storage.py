@@ -22,6 +22,10 @@ SCALAR_BYTES = 4
 MULTIPROCESSORS = 132
 """Marlin's workspace is one int32 for each multiprocessor; where the GPU's count is not known, Hopper's."""
 
+TRITON_PADS_INPUTS = "<0.13"
+"""triton_kernels of that time stores MXFP4 values in rows of whole 128 bytes: llmd622 on 0.11, gpt-oss-20b 13.47 GiB
+and gpt-oss-120b 64.38; on 0.25.1 (exact) it does not."""
+
 AWQ_KEEPS_SCALES = ">=0.24"
 """auto_awq.py: the scales count twice (h100-vllm-0.25.1 llama31-8b-awq-eager: 104 MiB above the packed
 weights, scales and zero points; compressed-tensors of the same shape does not show it)."""
@@ -35,7 +39,7 @@ def stored_sizes(deployment: Deployment, module: Module) -> tuple[int, ...]:
         return (sum(elements_of(p.shape) * p.experts * element_bytes(p.dtype or dtype) for p in pieces),)
     kernel = kernel_for(deployment, module, module.form)
     if module.form.name == "mxfp4" and module.kind is TensorKind.expert:
-        return _mxfp4_experts(module, kernel)
+        return _mxfp4_experts(deployment, module, kernel)
     if module.form.name == "nvfp4":
         return _nvfp4(module, module.form, kernel)
     if module.form.name == "bitsandbytes":
@@ -125,7 +129,7 @@ def _nvfp4(module: Module, form: WeightFormat, kernel: Kernel) -> tuple[int, ...
     return (quantized_bytes(module, form), module.experts * rows * columns, scalars, scalars, scalars)
 
 
-def _mxfp4_experts(module: Module, kernel: Kernel) -> tuple[int, ...]:
+def _mxfp4_experts(deployment: Deployment, module: Module, kernel: Kernel) -> tuple[int, ...]:
     """MXFP4 experts, padded as the kernel wants them.
 
     mxfp4_round_up_hidden_size_and_intermediate_size: (intermediate, hidden) to multiples of (128, 256)
@@ -146,6 +150,8 @@ def _mxfp4_experts(module: Module, kernel: Kernel) -> tuple[int, ...]:
     else:
         outputs, inputs = 2 * round_up(outputs // 2, intermediate), round_up(inputs, hidden)
     scale_rows, scale_columns = outputs, ceil_div(inputs, 32)
+    if kernel is Kernel.triton_mxfp4 and holds(TRITON_PADS_INPUTS, deployment.version):
+        inputs = round_up(inputs, 256)
     if kernel is Kernel.triton_mxfp4:
         scale_rows, scale_columns = round_up(outputs, 256), round_up(scale_columns, 2)
     return (module.experts * outputs * inputs // 2, module.experts * scale_rows * scale_columns)
