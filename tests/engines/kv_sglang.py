@@ -52,6 +52,18 @@ def answer(case: dict[str, object]) -> dict[str, object]:
         "request_table_bytes": int(table.req_to_token.nbytes),
         "max_running_requests": int(runner.max_running_requests),
         "pool": type(pool).__name__,
+        **state_sizes(getattr(table, "mamba_pool", None)),
+    }
+
+
+def state_sizes(states: object) -> dict[str, object]:
+    """Slots and bytes of the pool of recurrent states, where the model has one."""
+    if states is None:
+        return {}
+    cache = states.mamba_cache
+    return {
+        "state_slots": int(states.size),
+        "state_bytes": int(sum(tensor.nbytes for tensor in [*cache.conv, cache.temporal])),
     }
 
 

@@ -14,6 +14,7 @@ import pytest
 from servespec.deployment import Deployment
 from servespec.engines.base import Inputs
 from servespec.engines.sglang import ENGINE
+from servespec.engines.sglang.states import bytes_per_state
 from servespec.hardware import find
 from servespec.models.build import facts_from_config
 from servespec.spec.model import Spec
@@ -136,6 +137,66 @@ OTHERS: Mapping[str, Mapping[str, Any]] = {
         "norm_epsilon": 1e-5,
         "hidden_act": "gelu_pytorch_tanh",
     },
+    "glm4_moe": {
+        **BASE,
+        "architectures": ["Glm4MoeForCausalLM"],
+        "model_type": "glm4_moe",
+        "n_routed_experts": 4,
+        "n_shared_experts": 1,
+        "num_experts_per_tok": 2,
+        "moe_intermediate_size": 64,
+        "first_k_dense_replace": 1,
+        "n_group": 1,
+        "topk_group": 1,
+        "routed_scaling_factor": 1.0,
+        "norm_topk_prob": True,
+        "partial_rotary_factor": 0.5,
+        "use_qk_norm": True,
+        "attention_bias": True,
+    },
+    "cohere2": {
+        **BASE,
+        "architectures": ["Cohere2ForCausalLM"],
+        "model_type": "cohere2",
+        "layer_types": ["sliding_attention", "sliding_attention", "full_attention"],
+        "sliding_window": 128,
+        "logit_scale": 0.25,
+        "layer_norm_eps": 1e-5,
+    },
+    "llama4_text": {
+        **BASE,
+        "architectures": ["Llama4ForCausalLM"],
+        "model_type": "llama4_text",
+        "num_hidden_layers": 4,
+        "attention_chunk_size": 128,
+        "intermediate_size_mlp": 256,
+        "interleave_moe_layer_step": 1,
+        "num_local_experts": 4,
+        "num_experts_per_tok": 1,
+        "use_qk_norm": True,
+        "no_rope_layers": [1, 1, 1, 0],
+    },
+    "gpt_neox": {
+        "architectures": ["GPTNeoXForCausalLM"],
+        "model_type": "gpt_neox",
+        "hidden_size": 128,
+        "intermediate_size": 512,
+        "num_hidden_layers": 3,
+        "num_attention_heads": 4,
+        "vocab_size": 512,
+        "max_position_embeddings": 2048,
+        "rotary_pct": 0.25,
+        "rotary_emb_base": 10000,
+        "use_parallel_residual": True,
+        "layer_norm_eps": 1e-5,
+        "hidden_act": "gelu",
+        "torch_dtype": "bfloat16",
+        "tie_word_embeddings": False,
+    },
+}
+
+# Layers that keep a state for each sequence beside those that keep keys and values.
+RECURRENT: Mapping[str, Mapping[str, Any]] = {
     "nemotron_h": {
         **BASE,
         "architectures": ["NemotronHForCausalLM"],
@@ -160,6 +221,89 @@ OTHERS: Mapping[str, Mapping[str, Any]] = {
         "residual_in_fp32": False,
         "time_step_limit": [0.0, 1e9],
     },
+    "qwen3_next": {
+        **BASE,
+        "architectures": ["Qwen3NextForCausalLM"],
+        "model_type": "qwen3_next",
+        "num_hidden_layers": 4,
+        "full_attention_interval": 4,
+        "layer_types": ["linear_attention", "linear_attention", "linear_attention", "full_attention"],
+        "linear_num_key_heads": 2,
+        "linear_num_value_heads": 4,
+        "linear_key_head_dim": 32,
+        "linear_value_head_dim": 32,
+        "linear_conv_kernel_dim": 4,
+        "num_experts": 4,
+        "num_experts_per_tok": 2,
+        "moe_intermediate_size": 64,
+        "shared_expert_intermediate_size": 64,
+        "decoder_sparse_step": 1,
+        "mlp_only_layers": [],
+        "partial_rotary_factor": 0.25,
+        "norm_topk_prob": True,
+        "attention_bias": False,
+    },
+    "granitemoehybrid": {
+        **BASE,
+        "architectures": ["GraniteMoeHybridForCausalLM"],
+        "model_type": "granitemoehybrid",
+        "num_hidden_layers": 4,
+        "layer_types": ["mamba", "mamba", "attention", "mamba"],
+        "mamba_n_heads": 8,
+        "mamba_d_head": 32,
+        "mamba_d_state": 16,
+        "mamba_n_groups": 1,
+        "mamba_d_conv": 4,
+        "mamba_expand": 2,
+        "mamba_chunk_size": 128,
+        "mamba_conv_bias": True,
+        "mamba_proj_bias": False,
+        "num_local_experts": 4,
+        "num_experts_per_tok": 2,
+        "shared_intermediate_size": 64,
+        "embedding_multiplier": 1.0,
+        "residual_multiplier": 1.0,
+        "attention_multiplier": 1.0,
+        "logits_scaling": 1.0,
+        "position_embedding_type": "nope",
+    },
+    "falcon_h1": {
+        **BASE,
+        "architectures": ["FalconH1ForCausalLM"],
+        "model_type": "falcon_h1",
+        "mamba_n_heads": 8,
+        "mamba_d_head": 32,
+        "mamba_d_state": 16,
+        "mamba_n_groups": 1,
+        "mamba_d_conv": 4,
+        "mamba_expand": 2,
+        "mamba_d_ssm": 256,
+        "mamba_chunk_size": 128,
+    },
+    "kimi_linear": {
+        **MLA,
+        "architectures": ["KimiLinearForCausalLM"],
+        "model_type": "kimi_linear",
+        "num_hidden_layers": 4,
+        "q_lora_rank": None,
+        "linear_attn_config": {
+            "full_attn_layers": [4],
+            "kda_layers": [1, 2, 3],
+            "head_dim": 32,
+            "num_heads": 4,
+            "short_conv_kernel_size": 4,
+        },
+        "num_experts": 4,
+        "num_experts_per_token": 2,
+        "num_shared_experts": 1,
+        "moe_renormalize": True,
+        "moe_router_activation_func": "sigmoid",
+        "num_expert_group": 1,
+        "use_grouped_topk": True,
+        "mla_use_nope": True,
+        "num_nextn_predict_layers": 0,
+        "rope_scaling": None,
+    },
 }
 
 
@@ -174,7 +318,7 @@ def configurations() -> dict[str, dict[str, Any]]:
             "torch_dtype": "bfloat16",
             "hidden_act": config.get("hidden_act", "gelu_pytorch_tanh"),
         }
-    return {**found, **{name: dict(config) for name, config in OTHERS.items()}}
+    return {**found, **{name: dict(config) for name, config in {**OTHERS, **RECURRENT}.items()}}
 
 
 CONFIGURATIONS = configurations()
@@ -182,8 +326,16 @@ CONFIGURATIONS = configurations()
 BACKENDS = {"gpt_oss": "intel_amx"}
 
 
+# What SGLang wants on a platform that keeps no snapshots of states.
+WITHOUT_SNAPSHOTS = {"mamba_radix_cache_strategy": "no_buffer", "disable_overlap_schedule": True}
+
+
 def arguments(name: str) -> dict[str, Any]:
-    return {"max_total_tokens": TOKENS, "attention_backend": BACKENDS.get(name, "torch_native")}
+    return {
+        "max_total_tokens": TOKENS,
+        "attention_backend": BACKENDS.get(name, "torch_native"),
+        **(WITHOUT_SNAPSHOTS if name in RECURRENT else {}),
+    }
 
 
 @pytest.fixture(scope="module")
@@ -240,6 +392,13 @@ def deployment(name: str) -> Deployment:
         gpu=inputs.gpu,
         settings=ENGINE.resolve(inputs).settings,
     )
+
+
+@pytest.mark.parametrize("name", RECURRENT)
+def test_a_state_takes_what_was_predicted_to_the_byte(name: str, measured: dict[str, dict[str, Any]]) -> None:
+    answer = measured[name]
+    assert "error" not in answer, answer["error"]
+    assert bytes_per_state(deployment(name), 0) * (answer["state_slots"] + 1) == answer["state_bytes"]
 
 
 @pytest.mark.parametrize("name", CONFIGURATIONS)
