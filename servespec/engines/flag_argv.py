@@ -311,6 +311,10 @@ def _place_positionals(reader: _Reader) -> None:
     places = [flag for flag in reader.catalogue.flags.values() if flag.is_positional]
     for flag, word in zip(places, reader.positionals, strict=False):
         reader.values[flag.name], reader.places[flag.name] = word.text, word.index
+    if "model" in reader.values and "model_tag" in reader.values:
+        # vLLM puts the flag's model in the place of the word (FlexibleArgumentParser.parse_args), which is then left over.
+        tag, index = reader.values["model_tag"], reader.places["model_tag"]
+        reader.problem("extra-argument", f"{tag!r} is a model, and --model is given too", index, "model_tag")
     for word in reader.positionals[len(places) :]:
         if word.index in reader.orphans:
             continue

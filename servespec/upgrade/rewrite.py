@@ -40,7 +40,7 @@ def rewrite(text: str, versions: Mapping[str, str], args: Mapping[tuple[str, str
         place = list(section).index(name)
         comment, node = section.ca.items.pop(name, None), section.pop(name)
         for number, (flag, value) in enumerate(give.items()):
-            held, value = section.get(flag), node if value == node else value
+            held, value = section.get(flag), node if _is_same(node, value) else value
             if isinstance(held, CommentedMap) and isinstance(value, Mapping):
                 held.update(value)
             elif held is None:
@@ -52,3 +52,9 @@ def rewrite(text: str, versions: Mapping[str, str], args: Mapping[tuple[str, str
     out = io.StringIO()
     yaml.dump(document, out)
     return out.getvalue()
+
+
+def _is_same(node: Any, value: Any) -> bool:
+    """Whether a value is what the text has: then the text's own node is kept, with its style."""
+    plain = list(value) if isinstance(value, tuple) else value
+    return bool(node == plain)

@@ -116,9 +116,9 @@ def test_every_flag_is_taken_refused_and_read_as_the_real_parser_does_it(
         values = answer["values"]
         assert isinstance(values, dict)
         for name, value in parsed.values.items():
-            if catalogue.flags[name].nargs is not None:
-                continue
             dest = catalogue.flags[name].dest
+            if catalogue.flags[name].nargs is not None or dest != name:
+                continue
             simple = value is None or isinstance(value, bool | int | float | str)
             # Objects, and lists that a converter of its own makes of a word, have no like here.
             if simple and dest in values and values[dest][0] not in "<[" and repr(value) != values[dest]:

@@ -1,0 +1,91 @@
+"""``servespec flags`` and ``servespec import`` from the shell's point of view."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from servespec.cli import invoke
+from servespec.engines.flag_catalogue import load, newest
+from servespec.spec.loader import load as load_spec
+
+
+def test_flags_prints_every_spelling_for_programs(capsys: pytest.CaptureFixture[str]) -> None:
+    assert invoke(["flags", "vllm", "0.25.1", "--format", "json"]) == 0
+    data = json.loads(capsys.readouterr().out)
+    spellings = {spelling for flag in data["flags"] for spelling in flag["spellings"]}
+    assert spellings == set(load("vllm", "0.25.1").spellings)
+    assert {"--tensor-parallel-size", "-tp", "--no-enable-prefix-caching"} <= spellings
+
+
+def test_flags_prints_one_flag_and_when_it_was_there(capsys: pytest.CaptureFixture[str]) -> None:
+    assert invoke(["flags", "vllm", "0.10.0", "swap-space"]) == 0
+    assert "in 0.6.0 to before 0.18.0" in capsys.readouterr().out
+    assert invoke(["flags", "vllm", "0.25.1", "swap_space"]) == 1
+    assert "removed in 0.18.0" in capsys.readouterr().out
+
+
+def test_flags_prints_what_changed_since(capsys: pytest.CaptureFixture[str]) -> None:
+    assert invoke(["flags", "sglang", "0.5.23", "--since", "0.5.17"]) == 0
+    assert "removed    --cuda-graph-max-bs" in capsys.readouterr().out
+
+
+def test_an_unknown_version_is_taken_as_the_nearest_with_a_warning(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert invoke(["flags", "tgi", "9.9"]) == 0
+    said = capsys.readouterr()
+    assert said.err == f"warning: no tgi 9.9 in the catalogue; {newest('tgi')} is shown\n"
+    assert "--max-total-tokens" in said.out
+
+
+@pytest.mark.parametrize("words", [["flags", "nosuch"], ["flags", "vllm", "--format", "xml"]])
+def test_a_bad_option_is_a_usage_error(words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    assert invoke(words) == 2
+    assert capsys.readouterr().err.startswith("servespec: error: ")
+
+
+TWO = "vllm serve a/b --max-model-len 4k\nsglang serve --model-path c/b\n"
+
+
+@pytest.fixture
+def script(tmp_path: Path) -> Path:
+    path = tmp_path / "run.sh"
+    path.write_text(TWO)
+    return path
+
+
+def test_import_writes_the_first_server_and_tells_of_the_others(
+    script: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert invoke(["import", str(script)]) == 0
+    said = capsys.readouterr()
+    assert "id: a/b" in said.out
+    assert "c/b" not in said.out
+    assert said.err.startswith("warning: run.sh has 2 servers, the first is written (others: line 2)")
+
+
+def test_import_writes_one_file_each_and_overwrites_none(
+    script: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = script.parent / "specs"
+    assert invoke(["import", str(script), "--all", "-o", str(folder)]) == 0
+    assert capsys.readouterr().out.split() == [str(folder / "b.yaml"), str(folder / "b-2.yaml")]
+    assert all(load_spec(path).spec is not None for path in folder.iterdir())
+    assert invoke(["import", str(script), "--all", "-o", str(folder)]) == 2
+    assert "give --force" in capsys.readouterr().err
+
+
+def test_import_takes_the_version_that_it_is_told(script: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert invoke(["import", str(script), "--engine-version", "0.10.0"]) == 0
+    assert 'version: "0.10.0"\n' in capsys.readouterr().out
+
+
+def test_a_file_without_a_server_is_a_clean_error(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "x.txt"
+    path.write_bytes(b"\xff\xfe no text")
+    for wrong in (path, tmp_path / "absent", tmp_path):
+        assert invoke(["import", str(wrong)]) == 2
+        assert capsys.readouterr().err.startswith("servespec: error: ")
