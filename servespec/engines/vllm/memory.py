@@ -45,6 +45,12 @@ class StageBudget:
     capacity: Capacity
 
     @property
+    def taken_bytes(self) -> int:
+        """All terms but the KV cache."""
+        terms = (self.weights, self.activation, self.non_torch, self.cuda_graph)
+        return sum(term.size_bytes for term in terms)
+
+    @property
     def uncertainty_bytes(self) -> int:
         """Spread of the terms, as independent errors."""
         terms = (self.weights, self.activation, self.non_torch, self.cuda_graph)
@@ -59,7 +65,18 @@ def budget(deployment: Deployment) -> MemoryBudget:
     stages = deployment.settings.integer("pipeline_parallel_size")
     budgets = [_stage(deployment, stage, requested) for stage in range(stages)]
     tightest = min(budgets, key=lambda stage: stage.capacity.num_blocks(stage.kv_bytes))
+    if deployment.settings.flag("max_model_len_is_auto"):
+        tightest = _cut_to_fit(tightest)
     return _assemble(deployment, tightest, requested)
+
+
+def _cut_to_fit(stage: StageBudget) -> StageBudget:
+    """max_model_len auto: the longest context that fits (kv_cache_utils.py _auto_fit_max_model_len)."""
+    longest = stage.capacity.longest_context(stage.kv_bytes)
+    if not longest:
+        return stage
+    request = replace(stage.capacity.request, max_model_len=longest)
+    return replace(stage, capacity=replace(stage.capacity, request=request))
 
 
 def conditions(deployment: Deployment) -> Conditions:
@@ -130,6 +147,7 @@ def _assemble(deployment: Deployment, stage: StageBudget, requested: int) -> Mem
         requested_bytes=requested,
         weights=stage.weights,
         loading_bytes=stage.loading_bytes,
+        taken_bytes=stage.taken_bytes,
         kv_bytes=stage.kv_bytes if not isinstance(override, int) else override * cache.bytes_per_block,
         uncertainty_bytes=_uncertainty(deployment, stage),
         capacity=cache,
@@ -137,10 +155,9 @@ def _assemble(deployment: Deployment, stage: StageBudget, requested: int) -> Mem
     )
     found = shortfalls(situation)
     slack = situation.kv_bytes - cache.needed_bytes
-    taken = sum(t.size_bytes for t in (stage.weights, stage.activation, stage.non_torch, stage.cuda_graph))
     return MemoryBudget(
         device_bytes=deployment.gpu.total_bytes,
-        budget_bytes=taken + stage.kv_bytes,
+        budget_bytes=stage.taken_bytes + stage.kv_bytes,
         weights=stage.weights,
         activation=stage.activation,
         non_torch=stage.non_torch,
@@ -156,7 +173,10 @@ def _assemble(deployment: Deployment, stage: StageBudget, requested: int) -> Mem
         estimated_max_model_len=cache.longest_context(situation.kv_bytes),
         block_size=min((group.spec.block_size for group in cache.groups), default=0),
         num_blocks=blocks,
-        kv_formula="blocks = KV bytes ÷ (page bytes × layers of a group); tokens as this version prints them",
+        kv_formula=(
+            f"{stage.kv_bytes:,} bytes ÷ {cache.bytes_per_block:,} a block = {blocks:,} blocks of "
+            f"{len(cache.groups)} group(s), {cache.blocks_per_request:,} for one request"
+        ),
         kv_source=f"vllm {deployment.version} v1/core/kv_cache_utils.py",
         calibration=deployment.calibration.name if deployment.calibration else None,
         details=_details(deployment, cache, blocks),

@@ -22,6 +22,7 @@ class Situation:
     requested_bytes: int
     weights: Term
     loading_bytes: int
+    taken_bytes: int
     kv_bytes: int
     uncertainty_bytes: int
     capacity: Capacity
@@ -34,7 +35,7 @@ def shortfalls(situation: Situation) -> tuple[Shortfall, ...]:
         found = [_context(situation)]
     else:
         found = [_free_memory(situation), _weights(situation), _no_kv(situation) or _context(situation)]
-        found.append(_graphs(situation))
+        found.append(_fixed_space(situation) or _graphs(situation))
     return tuple(shortfall for shortfall in found if shortfall is not None)
 
 
@@ -83,6 +84,29 @@ def _weights(situation: Situation) -> Shortfall | None:
         certain=needed - free > situation.weights.uncertainty_bytes + gpu.total_spread_bytes,
         key="parallel.tensor",
         fix=f"tensor: {2 * ranks}, or a quantized checkpoint",
+    )
+
+
+def _fixed_space(situation: Situation) -> Shortfall | None:
+    """kv_cache_memory_bytes is taken as it is: with everything else it must fit the device."""
+    settings, gpu = situation.deployment.settings, situation.deployment.gpu
+    if settings.value("kv_cache_memory_bytes") is None:
+        return None
+    free = gpu.total_bytes - gpu.used_bytes - int(situation.deployment.spec.hardware.reserved_gib * GIB)
+    needed = situation.taken_bytes + situation.kv_bytes
+    if needed <= free:
+        return None
+    return Shortfall(
+        kind=ShortfallKind.warmup_exceeds_memory,
+        message=(
+            f"a KV cache of {_gib(situation.kv_bytes)} and {_gib(situation.taken_bytes)} for everything else "
+            f"are more than the {_gib(free)} of {gpu.name}"
+        ),
+        needed_bytes=needed,
+        available_bytes=free,
+        certain=needed - free > GIB // 2 + gpu.total_spread_bytes,
+        key=settings["kv_cache_memory_bytes"].key or "kv_cache.space_gib",
+        fix=f"space_gib ≤ {max(0.0, (free - situation.taken_bytes) / GIB):.1f}",
     )
 
 

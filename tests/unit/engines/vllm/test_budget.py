@@ -217,3 +217,16 @@ def test_a_long_rope_model_starts_at_its_original_length() -> None:
     }
     assert deploy(config=long_rope, version="0.25.1").settings.value("max_model_len") == 4096
     assert deploy(config=long_rope, version="0.11.0").settings.value("max_model_len") == 131072
+
+
+def test_an_automatic_context_becomes_the_longest_that_fits() -> None:
+    found = budget(deploy(gpu="L4-24GB", version="0.25.1", args={"max_model_len": "auto"}))
+    assert found.estimated_max_model_len is not None
+    assert found.estimated_max_model_len < 131072
+    assert found.max_concurrency == pytest.approx(1.0, abs=0.02)
+
+
+def test_a_fixed_kv_space_larger_than_the_device_does_not_fit() -> None:
+    found = budget(deploy(gpu="L4-24GB", kv_cache={"space_gib": 20}, limits={"max_model_len": 8192}))
+    assert found.verdict is Verdict.does_not_fit
+    assert ShortfallKind.warmup_exceeds_memory in [shortfall.kind for shortfall in found.shortfalls]
