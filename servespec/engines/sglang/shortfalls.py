@@ -39,7 +39,7 @@ def find(
 ) -> Found:
     """All reasons, worst first."""
     if deployment.gpu.is_cpu and not deployment.gpu.total_bytes:
-        return Found((), 1, 0)
+        return Found(tuple(_context(deployment, tokens, cell)), 1, 0)
     fraction = deployment.settings.number("mem_fraction_static")
     kept_free = round(free.at_start_bytes * (1 - fraction))
     static = free.before_weights_bytes - kept_free
@@ -50,6 +50,8 @@ def find(
         *(_pool(deployment, static, weights, fraction, uncertainty_bytes) if tokens <= 0 else ()),
         *(_window(deployment, cell, tokens) if tokens > 0 else ()),
         *_capture(deployment, kept_free, outside),
+        *(_little(deployment, room, uncertainty_bytes) if tokens > 0 else ()),
+        *(_context(deployment, tokens, cell) if tokens > 0 else ()),
     )
     return Found(found, room, uncertainty_bytes)
 
@@ -105,6 +107,38 @@ def _pool(
         certain=weights.size_bytes - static > uncertainty_bytes,
         key=key,
         fix="raise mem_fraction_static, split over more GPUs (parallel.tensor) or take a quantized checkpoint",
+    )
+
+
+def _little(deployment: Deployment, room: int, uncertainty_bytes: int) -> Iterator[Shortfall]:
+    if room < uncertainty_bytes and not isinstance(deployment.settings.value("max_total_tokens"), int):
+        yield Shortfall(
+            kind=ShortfallKind.no_memory_for_kv,
+            message=f"the weights leave {room / GIB:.2f} GiB for the KV cache, "
+            f"the prediction is good to ± {uncertainty_bytes / GIB:.2f} GiB",
+            needed_bytes=uncertainty_bytes,
+            available_bytes=room,
+            certain=False,
+            key=deployment.settings["mem_fraction_static"].key or "hardware.gpu",
+            fix="raise mem_fraction_static, split over more GPUs (parallel.tensor) or take a quantized checkpoint",
+        )
+
+
+def _context(deployment: Deployment, tokens: int, cell: Cell) -> Iterator[Shortfall]:
+    """A context that is asked for and that the pool cannot hold: the server starts, and refuses such a request."""
+    context = deployment.settings["context_length"]
+    if context.key is None or not isinstance(context.value, int) or context.value <= tokens:
+        return
+    need, have = context.value * cell.bytes_per_token, tokens * cell.bytes_per_token
+    yield Shortfall(
+        kind=ShortfallKind.context_exceeds_kv,
+        message=f"one request of {context.value:,} tokens needs {need / GIB:.2f} GiB of KV cache, {have / GIB:.2f} GiB "
+        f"are there: SGLang starts, and refuses requests of more than {tokens:,} tokens",
+        needed_bytes=round(need),
+        available_bytes=round(have),
+        certain=False,
+        key=context.key,
+        fix=f"{context.key} ≤ {tokens:,}, or split over more GPUs (parallel.tensor)",
     )
 
 

@@ -49,7 +49,7 @@ def budget(deployment: Deployment) -> MemoryBudget:
     uncertainty = (
         loaded.uncertainty_bytes + live.uncertainty_bytes + context.uncertainty_bytes + gpu.total_spread_bytes
     )
-    found = shortfalls.find(deployment, loaded, free, tokens, batch, per_token, uncertainty)
+    found = shortfalls.find(deployment, loaded, free, round(left), tokens, batch, per_token, uncertainty)
     longest = max_total_tokens(deployment, tokens, batch)
     return MemoryBudget(
         device_bytes=gpu.total_bytes,

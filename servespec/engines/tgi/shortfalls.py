@@ -17,17 +17,21 @@ def find(
     deployment: Deployment,
     weights: Term,
     free: int,
+    left: int,
     tokens: int,
     batch: WarmupBatch,
     per_token: int,
     uncertainty_bytes: int,
 ) -> tuple[Shortfall, ...]:
-    """All reasons, worst first. ``free`` is what the warm-up leaves, its own blocks taken off."""
+    """All reasons, worst first.
+
+    ``free`` is what the warm-up leaves, its own blocks taken off; ``left`` is what of it becomes further blocks.
+    """
     refused = tuple(_settings(deployment))
     return (
         *refused,
         *_weights(deployment, weights, uncertainty_bytes),
-        *_warmup(free, batch, uncertainty_bytes),
+        *(_warmup(free, batch, uncertainty_bytes) or _little(left, batch, uncertainty_bytes)),
         *_total(deployment, tokens, per_token, uncertainty_bytes),
     )
 
@@ -110,9 +114,11 @@ def _weights(deployment: Deployment, weights: Term, uncertainty_bytes: int) -> I
         )
 
 
-def _warmup(free: int, batch: WarmupBatch, uncertainty_bytes: int) -> Iterator[Shortfall]:
-    if free < uncertainty_bytes:
-        yield Shortfall(
+def _warmup(free: int, batch: WarmupBatch, uncertainty_bytes: int) -> tuple[Shortfall, ...]:
+    if free >= uncertainty_bytes:
+        return ()
+    return (
+        Shortfall(
             kind=ShortfallKind.warmup_exceeds_memory,
             message=f"the warm-up of {batch.prefill_tokens:,} prefill tokens leaves {free / GIB:.2f} GiB: “Not enough "
             f"memory to handle {batch.prefill_tokens} prefill tokens”",
@@ -121,7 +127,26 @@ def _warmup(free: int, batch: WarmupBatch, uncertainty_bytes: int) -> Iterator[S
             certain=-free > uncertainty_bytes,
             key="limits.max_batched_tokens",
             fix="lower max_batch_prefill_tokens (limits.max_batched_tokens), or split over more GPUs",
-        )
+        ),
+    )
+
+
+def _little(left: int, batch: WarmupBatch, uncertainty_bytes: int) -> tuple[Shortfall, ...]:
+    """The warm-up's own blocks are nearly all that there are: what else there is lies in the wiggle room."""
+    if left >= uncertainty_bytes:
+        return ()
+    return (
+        Shortfall(
+            kind=ShortfallKind.warmup_exceeds_memory,
+            message=f"the warm-up of {batch.prefill_tokens:,} prefill tokens leaves {left / GIB:.2f} GiB beyond its own "
+            f"{batch.tokens:,} tokens of KV cache, the prediction is good to ± {uncertainty_bytes / GIB:.2f} GiB",
+            needed_bytes=uncertainty_bytes,
+            available_bytes=max(0, left),
+            certain=False,
+            key="limits.max_batched_tokens",
+            fix="lower max_batch_prefill_tokens (limits.max_batched_tokens), or split over more GPUs",
+        ),
+    )
 
 
 def _total(

@@ -49,6 +49,13 @@ def test_a_context_beyond_the_pool_is_no_reason_to_refuse() -> None:
     assert found.estimated_max_model_len == found.kv_tokens
 
 
+def test_a_context_that_is_asked_for_and_does_not_fit_the_pool_is_told() -> None:
+    found = budget(deploy(gpu="L4-24GB", limits={"max_model_len": 65536}))
+    assert found.verdict is Verdict.tight
+    assert [each.key for each in found.shortfalls] == ["limits.max_model_len"]
+    assert "SGLang starts, and refuses requests of more than" in found.shortfalls[0].message
+
+
 def test_weights_beyond_the_device_do_not_fit() -> None:
     config = {**LLAMA_8B, "num_hidden_layers": 80, "hidden_size": 8192, "intermediate_size": 28672}
     found = budget(deploy(config=config, gpu="H100-80GB"))
