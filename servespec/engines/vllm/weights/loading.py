@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+from servespec.engines.vllm.placement import loads_towers
 from servespec.engines.vllm.quantization import effective_quantization
 from servespec.engines.vllm.weights.allocator import CachingAllocator
 from servespec.engines.vllm.weights.kernels import Kernel, kernel_for
@@ -87,16 +88,21 @@ def allocated_bytes(deployment: Deployment, modules: tuple[Module, ...], ropes: 
 
 
 def model_buffers(deployment: Deployment) -> Iterator[int]:
-    """Buffers of max_num_batched_tokens that a model makes beside its parameters.
+    """Buffers of max_num_batched_tokens that models with towers make beside their parameters.
 
-    Gemma 3n and 4 with towers keep the per-layer embeddings of a whole batch
-    (models/gemma4_mm.py per_layer_embeddings; fluffy-4, idx-l4-gemma4e2b).
+    Gemma 3n and 4 keep the per-layer embeddings of a whole batch (models/gemma4_mm.py per_layer_embeddings;
+    fluffy-4, idx-l4-gemma4e2b), Qwen3-VL an embedding for each level that the tower feeds in
+    (models/qwen3_vl.py deepstack_input_embeds; its tower takes 1.28 GiB on 0.25.1).
     """
-    width = deployment.model.extra.get("hidden_size_per_layer_input", 0)
-    if width and deployment.model.is_multimodal:
-        tokens = deployment.settings.integer("max_num_batched_tokens")
-        dtype = str(deployment.settings.value("dtype"))
-        yield tokens * deployment.model.layers * int(width) * element_bytes(dtype)
+    if not deployment.model.is_multimodal:
+        return
+    extra = deployment.model.extra
+    batch = deployment.settings.integer("max_num_batched_tokens")
+    batch *= element_bytes(str(deployment.settings.value("dtype")))
+    if width := int(extra.get("hidden_size_per_layer_input", 0)):
+        yield batch * deployment.model.layers * width
+    if loads_towers(deployment):
+        yield from [batch * deployment.model.hidden_size] * int(extra.get("deepstack_layers", 0))
 
 
 def takes_workspace(deployment: Deployment, modules: tuple[Module, ...]) -> bool:
