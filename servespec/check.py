@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from servespec.control.govern import Selection, govern, policy_findings, settings_for
 from servespec.diagnostics import Diagnostic, Severity
-from servespec.errors import ServespecError, UnmodelledError
+from servespec.errors import ServespecError, UnmodelledError, UsageError
 from servespec.memory.budget import Verdict
 from servespec.report.model import CheckReport, FileReport, TargetReport
 from servespec.resolve import Facts, engines_of, find_facts, resolve_target, unmodelled
@@ -55,15 +55,15 @@ def check_file(loaded: LoadedSpec, options: Options = DEFAULTS) -> FileReport:
     diagnostics = list(loaded.diagnostics)
     parts: list[TargetReport] = []
     if spec is not None:
-        facts = find_facts(spec, loaded.directory, online=options.online)
+        facts = _facts(spec, loaded, options)
         more = [*facts.diagnostics, *policy_findings(spec, found)]
         of_spec = _run_rules(Subject(spec=spec, directory=loaded.directory))
         more += of_spec
         for engine in targets or engines_of(spec):
             refused = {d.key for d in of_spec if d.engine == engine and d.key and _is_refusal(d)}
-            part, findings = _check_target(_without(spec, engine, refused), engine, facts, loaded)
+            part, findings = _contained(_without(spec, engine, refused), engine, facts, loaded)
             parts.append(replace(part, verdict=Verdict.invalid) if refused else part)
-            more += findings
+            more += [d for d in findings if not (refused and d.code == "SV104")]
         if loaded.spec is None:
             more = [d for d in more if _stands_by_itself(d, loaded)]
             parts = [replace(part, verdict=Verdict.invalid, budget=None) for part in parts]
@@ -79,6 +79,39 @@ def check_file(loaded: LoadedSpec, options: Options = DEFAULTS) -> FileReport:
         diagnostics=govern(_not_ignored(loaded, diagnostics), loaded, found, options.selection),
         sources=loaded.sources,
     )
+
+
+def _contained(
+    spec: Spec, engine: str, facts: Facts, loaded: LoadedSpec
+) -> tuple[TargetReport, list[Diagnostic]]:
+    """A mistake of our own in one target must not take the other targets and files with it."""
+    try:
+        return _check_target(spec, engine, facts, loaded)
+    except UsageError:
+        raise
+    except Exception as error:
+        part = TargetReport(engine=engine, version=_version(spec, engine), verdict=Verdict.unknown)
+        return part, [_failure(error, f"targets.{engine}", engine)]
+
+
+def _facts(spec: Spec, loaded: LoadedSpec, options: Options) -> Facts:
+    try:
+        return find_facts(spec, loaded.directory, online=options.online)
+    except Exception as error:
+        return Facts(model=None, gpu=None, diagnostics=(_failure(error, "model"),))
+
+
+def _failure(error: Exception, key: str, engine: str | None = None) -> Diagnostic:
+    """The finding for what servespec could not work out: its own words, or the place where it failed."""
+    if isinstance(error, ServespecError):
+        message = str(error)
+    else:
+        import traceback
+
+        frame = traceback.extract_tb(error.__traceback__)[-1]
+        where = f"{frame.filename.replace(chr(92), '/').rpartition('/servespec/')[2]}:{frame.lineno}"
+        message = f"servespec itself failed here ({type(error).__name__} in {where}); please report it"
+    return Diagnostic(code="SV104", severity=Severity.error, message=message, engine=engine, key=key)
 
 
 def _check_target(

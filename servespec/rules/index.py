@@ -25,6 +25,7 @@ INDEX: tuple[tuple[str, str, str, str, str, str | None, str, tuple[str, ...]], .
     ("SV101", "does-not-fit", "servespec.rules.memory", "does_not_fit", "target", None, "", ()),
     ("SV102", "tight", "servespec.rules.memory", "tight", "target", None, "", ()),
     ("SV103", "not-modelled", "servespec.rules.memory", "UNMODELLED", "", None, "", ()),
+    ("SV104", "internal-error", "servespec.rules.memory", "INTERNAL_ERROR", "", None, "", ()),
     ("SV121", "kv-below-workload", "servespec.rules.capacity", "kv_below_workload", "target", None, "", ("workload",)),
     ("SV122", "workload-longer-than-context", "servespec.rules.capacity", "workload_longer_than_context", "target", None, "", ("workload",)),
     ("SV123", "context-far-above-workload", "servespec.rules.capacity", "context_far_above_workload", "target", None, "", ("workload",)),

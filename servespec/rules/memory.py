@@ -53,6 +53,15 @@ def tight(subject: Subject) -> Iterator[Finding]:
     yield from map(_finding, (s for s in budget.shortfalls if not s.certain))
 
 
+INTERNAL_ERROR = Card(
+    code="SV104",
+    name="internal-error",
+    severity=Severity.error,
+    summary="servespec itself failed on this target, so nothing is known of it.",
+    explanation="This is a mistake in servespec, not in the spec. The message names the place in its source; with "
+    "the spec it is all that a bug report needs. Other targets and files are checked all the same.",
+    fix="Report it; until then leave out the setting that it stumbles over.",
+)
 UNMODELLED = Card(
     code="SV103",
     name="not-modelled",

@@ -85,11 +85,11 @@ def _remove(data: Any, path: tuple[str | int, ...]) -> None:
 
 def _diagnose(at: _At, error: ErrorDetails) -> Diagnostic:
     key = ".".join(str(part) for part in at.path)
-    if error["type"] == "missing":
-        name = str(at.rest[0])
+    if error["type"] == "missing":  # or null, which is the same
+        path = (*at.path, *at.rest)
+        missing = ".".join(str(part) for part in path)
         place = at.entry.key if at.entry else _first_key(at.node)
-        missing = f"{key}.{name}" if key else name
-        hint = words.hint(words.field_at((*at.path, name)))
+        hint = words.hint(words.field_at(path))
         return problem("SV011", f"{missing} is missing{hint}", place.file, place.span, key=missing)
     if error["type"] == "extra_forbidden" and at.entry is not None:
         return _unknown_key(at)

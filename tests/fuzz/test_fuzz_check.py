@@ -54,6 +54,7 @@ def survives(data: str | bytes) -> CheckReport:
         write(report, name).encode("utf-8", "surrogateescape")
     assert time.process_time() - begin < LIMIT_SECONDS
     json.loads(write(report, "json"))
+    assert not [d.message for d in report.diagnostics() if d.code == "SV104"]
     file = report.files[0]
     assert report.exit_code() == 1 or file.verdict in ("fits", "tight", "unknown")
     return report

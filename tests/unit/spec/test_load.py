@@ -78,6 +78,14 @@ targets:
         (GOOD + "model2: 1\n", "SV010", 6, "did you mean 'model'"),
         ("servespec: v2\n" + GOOD[14:], "SV013", 1, "expected v1"),
         (GOOD + "env: {'A B': x}\n", "SV013", 6, "no name of a variable"),
+        (
+            GOOD.replace("id: meta-llama/Llama-3.1-8B-Instruct", "id:"),
+            "SV011",
+            4,
+            "model.id is missing: hub id",
+        ),
+        (GOOD.replace("{gpu: H100-80GB}", "{}"), "SV011", 5, "hardware.gpu is missing"),
+        (GOOD.replace("name: small\n", ""), "SV011", 1, "name is missing"),
         (GOOD + "env: {A: [1]}\n", "SV012", 6, "expected text, a number, true or false"),
     ],
 )
