@@ -28,11 +28,15 @@ ROLES = (
 
 @dataclass(frozen=True, slots=True)
 class Metric:
-    """One metric as ``/metrics`` spells it. ``kind``: gauge, counter, or histogram (without ``_bucket``)."""
+    """One metric as ``/metrics`` spells it. ``kind``: gauge, counter, or histogram (without ``_bucket``).
+
+    ``late``: it is not there before what it counts has happened once.
+    """
 
     role: str
     name: str
     kind: str
+    late: bool = False
 
 
 @cache
@@ -44,5 +48,7 @@ def metrics_of(engine: str, version: str) -> Mapping[str, Metric]:
     found: dict[str, Metric] = {}
     for row in table["metric"]:
         if holds(row.get("versions", ""), version):
-            found.setdefault(row["role"], Metric(row["role"], row["name"], row["kind"]))
+            found.setdefault(
+                row["role"], Metric(row["role"], row["name"], row["kind"], row.get("late", False))
+            )
     return {role: found[role] for role in ROLES if role in found}

@@ -43,9 +43,13 @@ def make(
     format that there is not, ServespecError when facts are missing.
     """
     from servespec.api import check, load
+    from servespec.engines import engine_names
     from servespec.memory.budget import Verdict
     from servespec.resolve import engines_of
 
+    for engine in targets:
+        if engine not in engine_names():
+            raise UsageError(f"no engine is named {engine!r}; there are {', '.join(engine_names())}")
     loaded = load(path)
     report = check((loaded,), targets=targets, online=online)
     verdicts = [part.verdict for part in report.files[0].targets]
@@ -76,10 +80,8 @@ def _artefacts(
     online: bool,
 ) -> list[Artefact]:
     from servespec.api import resolve
-    from servespec.engines import engine_names, get_engine
+    from servespec.engines import get_engine
 
-    if engine not in engine_names():
-        raise UsageError(f"no engine is named {engine!r}; there are {', '.join(engine_names())}")
     deployment = resolve(spec, engine, loaded.directory, online=online)
     launch = get_engine(engine).lower(deployment)
     wanted = available_formats(launch) if EVERY_FORMAT in formats else formats
