@@ -53,10 +53,10 @@ def weight_format(weights: Config, scheme: Config, common: str) -> WeightFormat:
     bits = weights.size("num_bits")
     kind = weights.text("type", default="int")
     strategy = weights.text("strategy")
-    group_size = weights.optional("group_size") if weights.raw("group_size") not in (None, -1) else None
+    group_size = weights.size("group_size") if weights.raw("group_size") not in (None, -1) else None
     activations = scheme.mapping("input_activations")
-    activation_bits = activations.get("num_bits") if activations else None
-    dynamic = bool(activations.get("dynamic")) if activations else False
+    activation_bits = Config(activations, path=f"{scheme.path}input_activations.").optional("num_bits")
+    dynamic = bool(activations.get("dynamic"))
     stored = scheme.text("format") or common
     if kind == "float" and bits == 4:
         if group_size == 32 or stored.startswith("mxfp4"):

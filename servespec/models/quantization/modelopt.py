@@ -67,7 +67,7 @@ def layer_formats(layers: Mapping[str, Any]) -> tuple[tuple[str, WeightFormat], 
         if not isinstance(recipe, Mapping):
             continue
         size = recipe.get("group_size")
-        key = (str(recipe.get("quant_algo")), size if isinstance(size, int) else None)
+        key = (str(recipe.get("quant_algo")), size if isinstance(size, int) and size > 0 else None)
         if key not in known:
             known[key] = weight_format(*key)
         formats.append((module, known[key]))
@@ -100,13 +100,13 @@ def parse(config: Config) -> Quantization:
 
 
 def _group_size(source: Config) -> int | None:
-    size = source.optional("group_size")
-    if size is not None:
-        return size
+    if source.has("group_size"):
+        return source.size("group_size")
     for group in source.mapping("config_groups").values():
         weights = group.get("weights") if isinstance(group, Mapping) else None
         if isinstance(weights, Mapping):
-            return Config(weights, path=source.path).optional("group_size")
+            own = Config(weights, path=source.path)
+            return own.size("group_size") if own.has("group_size") else None
     return None
 
 
