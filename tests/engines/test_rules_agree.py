@@ -176,7 +176,7 @@ def command(path: Path, engine: str, folder: Path) -> tuple[list[str], dict[str,
     models = {loaded.spec.model.id, "Qwen/Qwen3-0.6B"}
     if loaded.spec.speculative and loaded.spec.speculative.model:
         models.add(loaded.spec.speculative.model)
-    flags = [*launch.flags, *node_flags(launch)]
+    flags = [*launch.flags, *([] if "--node-rank" in launch.flags else node_flags(launch))]
     for model in models:
         if any(model in flag for flag in flags):
             flags = [flag.replace(model, model_folder(model, folder)) for flag in flags]

@@ -1,0 +1,18 @@
+"""``servespec lsp``: the language server."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+
+def command(
+    stdio: Annotated[
+        bool, typer.Option("--stdio", help="Speak over standard input and output (there is no other way).")
+    ] = True,
+) -> None:
+    """Answer an editor: findings while typing, hover, completion, fixes. Needs 'servespec[lsp]'."""
+    from servespec.lsp import serve
+
+    serve()
