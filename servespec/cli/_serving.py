@@ -34,6 +34,7 @@ def deployment_of(file: Path, target: str | None, *, online: bool, force: bool) 
     """
     from servespec.api import check, load, resolve
     from servespec.diagnostics import Severity
+    from servespec.engines import engine_names
     from servespec.report import write
     from servespec.resolve import engines_of
 
@@ -42,6 +43,8 @@ def deployment_of(file: Path, target: str | None, *, online: bool, force: bool) 
     engines = engines_of(spec) if spec is not None else ()
     if target is None and len(engines) > 1:
         raise UsageError(f"{file} is for {', '.join(engines)}: name one with --target")
+    if target is not None and target not in engine_names():
+        raise UsageError(f"no engine is named {target!r}; there are {', '.join(engine_names())}")
     engine = target or next(iter(engines), None)
     report = check((loaded,), targets=(engine,) if engine else ())
     if loaded.spec is None or engine is None or (report.count(Severity.error) and not force):

@@ -15,7 +15,21 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-FOLDERS = ["dev", "etc", "home", "opt", "proc", "root", "run", "srv", "sys", "tmp", "usr", "var/tmp", "models"]
+FOLDERS = [
+    "dev",
+    "etc",
+    "home",
+    "opt",
+    "proc",
+    "root",
+    "run",
+    "srv",
+    "sys",
+    "tmp",
+    "usr",
+    "var/tmp",
+    "models",
+]
 USR_LINKS = ("bin", "lib", "lib64", "sbin")
 PASSWD = "root:x:0:0:root:/root:/bin/sh\n"
 
