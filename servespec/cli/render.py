@@ -51,7 +51,12 @@ def command(
         print("\n".join(format_names()))
         return 0
     made = make(
-        file, targets=target or (), formats=format_name or ("compose",), templates=templates, online=online
+        file,
+        targets=target or (),
+        formats=format_name or ("compose",),
+        templates=templates,
+        online=online,
+        folder=output,
     )
     sys.stderr.write(made.report)
     if made.is_refused:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from servespec.deployment import Deployment
@@ -16,13 +17,24 @@ MAX_LABEL = 63
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Job:
-    """One rendering: what is deployed, how it is launched, and where templates of the user's own lie."""
+    """One rendering: what is deployed, how it is launched, and where templates of the user's own lie.
+
+    ``folder`` is where the artefacts will lie, relative to where servespec was called.
+    """
 
     deployment: Deployment
     launch: Launch
     format: str
     spec_file: str
     templates: Path | None = None
+    folder: Path = field(default_factory=Path)
+
+    def beside(self, path: str) -> str:
+        """A relative path as a file among the artefacts has to name it; others as they are."""
+        if not path.startswith("."):
+            return path
+        found = os.path.relpath(path, self.folder).replace("\\", "/")
+        return found if found.startswith("../") else f"./{found}"
 
     @property
     def header(self) -> Header:

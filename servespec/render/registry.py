@@ -51,11 +51,13 @@ def render(
     launch: Launch | None = None,
     spec_file: str | None = None,
     templates: Path | None = None,
+    folder: Path | None = None,
 ) -> tuple[Artefact, ...]:
     """Write a deployment in one format.
 
     ``launch`` is worked out from the deployment unless given. ``spec_file`` is the name that the
-    header gives as the source; ``templates`` a folder whose templates go before servespec's own.
+    header gives as the source; ``templates`` a folder whose templates go before servespec's own. ``folder`` is where the artefacts
+    will lie, to which paths in compose files are relative.
     Raises RenderError when there is no such format, or when the engine cannot be written in it.
     """
     if format_name not in format_names():
@@ -76,6 +78,7 @@ def render(
         format=format_name,
         spec_file=spec_file or f"{deployment.spec.name}.yaml",
         templates=templates,
+        folder=folder or Path(),
     )
     return tuple(
         Artefact(path=made.path, text=stamp(made.text), executable=made.executable)

@@ -35,11 +35,12 @@ def make(
     formats: Sequence[str] = ("compose",),
     templates: Path | None = None,
     online: bool = False,
+    folder: Path | None = None,
 ) -> Made:
     """Check a spec and render it for its engines (or ``targets`` of them) in each format.
 
     A spec that the engine would refuse is not rendered; one that does not fit is, with the report.
-    Several engines have their artefacts in a folder each. Raises UsageError for an engine or a
+    Several engines have their artefacts in a folder each, below ``folder``. Raises UsageError for an engine or a
     format that there is not, ServespecError when facts are missing.
     """
     from servespec.api import check, load
@@ -61,14 +62,15 @@ def make(
     if loaded.spec is None or Verdict.invalid in verdicts:
         return Made(report=text, is_refused=True)
     engines = tuple(targets) or engines_of(loaded.spec)
-    return Made(
-        report=text,
-        artefacts=tuple(
-            replace(artefact, path=f"{engine}/{artefact.path}") if len(engines) > 1 else artefact
-            for engine in engines
-            for artefact in _artefacts(loaded, loaded.spec, engine, formats, templates, online)
-        ),
-    )
+    made: list[Artefact] = []
+    for engine in engines:
+        prefix = f"{engine}/" if len(engines) > 1 else ""
+        where = (folder or Path()) / prefix
+        made += (
+            replace(artefact, path=prefix + artefact.path)
+            for artefact in _artefacts(loaded, loaded.spec, engine, formats, templates, online, where)
+        )
+    return Made(report=text, artefacts=tuple(made))
 
 
 def _artefacts(
@@ -78,6 +80,7 @@ def _artefacts(
     formats: Sequence[str],
     templates: Path | None,
     online: bool,
+    folder: Path,
 ) -> list[Artefact]:
     from servespec.api import resolve
     from servespec.engines import get_engine
@@ -89,7 +92,9 @@ def _artefacts(
     return [
         artefact
         for format_name in wanted
-        for artefact in render(deployment, format_name, launch=launch, spec_file=name, templates=templates)
+        for artefact in render(
+            deployment, format_name, launch=launch, spec_file=name, templates=templates, folder=folder
+        )
     ]
 
 

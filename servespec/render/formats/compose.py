@@ -49,7 +49,7 @@ def _service(job: Job, volumes: tuple[container.Volume, ...], rank: int) -> dict
     if environment := _environment(launch, rank):
         service["environment"] = environment
     service["volumes"] = [_cache(volume) for volume in volumes] + [
-        {"type": "bind", "source": compose_word(source), "target": target, "read_only": True}
+        {"type": "bind", "source": compose_word(job.beside(source)), "target": target, "read_only": True}
         for source, target in launch.mounts
     ]
     service |= _accelerators(launch)

@@ -1,6 +1,7 @@
 import ast
 import json
 import shlex
+from pathlib import Path
 
 import pytest
 import yaml
@@ -244,3 +245,11 @@ def test_clients_take_the_key_from_the_environment() -> None:
         deployment, make_launch(), "client", ".curl.sh"
     )
     assert "os.environ['MY_KEY']" in text(deployment, make_launch(), "client", ".openai.py")
+
+
+def test_compose_names_folders_from_where_it_lies(deployment: Deployment) -> None:
+    launch = make_launch(mounts=(("./models/a", "/models/a"), ("/srv/b", "/models/b")))
+    (made,) = render(deployment, "compose", launch=launch, folder=Path("deploy/prod"))
+    (found,) = yaml.safe_load(made.text)["services"].values()
+    sources = [volume["source"] for volume in found["volumes"] if volume["type"] == "bind"]
+    assert sources == ["../../models/a", "/srv/b"]
