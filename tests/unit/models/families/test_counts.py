@@ -84,3 +84,56 @@ def test_an_eagle3_head_reads_three_layers_and_a_first_layer_of_twice_the_width(
     assert shapes["layers.{layer}.self_attn.q_proj.weight"] == (64, 128)
     assert shapes["layers.{layer}.self_attn.o_proj.weight"] == (64, 64)
     assert shapes["lm_head.weight"] == (100, 64)
+
+
+INTERN_VIT = {
+    "model_type": "intern_vit_6b",
+    "hidden_size": 1024,
+    "intermediate_size": 4096,
+    "num_hidden_layers": 24,
+    "num_attention_heads": 16,
+    "image_size": 448,
+    "patch_size": 14,
+    "qkv_bias": True,
+}
+LANGUAGE = {
+    "InternVL3-8B": {
+        "architectures": ["Qwen2ForCausalLM"],
+        "model_type": "qwen2",
+        "hidden_size": 3584,
+        "intermediate_size": 18944,
+        "num_hidden_layers": 28,
+        "num_attention_heads": 28,
+        "num_key_value_heads": 4,
+        "vocab_size": 151674,
+        "tie_word_embeddings": False,
+    },
+    "InternVL2_5-8B": {
+        "architectures": ["InternLM2ForCausalLM"],
+        "model_type": "internlm2",
+        "hidden_size": 4096,
+        "intermediate_size": 14336,
+        "num_hidden_layers": 32,
+        "num_attention_heads": 32,
+        "num_key_value_heads": 8,
+        "vocab_size": 92553,
+        "tie_word_embeddings": False,
+    },
+}
+
+
+@pytest.mark.parametrize(
+    ("name", "published"), [("InternVL3-8B", 7_944_373_760), ("InternVL2_5-8B", 8_075_365_376)]
+)
+def test_internvl_is_its_language_model_behind_its_tower(name: str, published: int) -> None:
+    config = {
+        "architectures": ["InternVLChatModel"],
+        "model_type": "internvl_chat",
+        "llm_config": LANGUAGE[name],
+        "vision_config": INTERN_VIT,
+        "torch_dtype": "bfloat16",
+    }
+    facts = facts_from_config(config, id=name, source="test")
+    assert facts.parameters == published
+    assert facts.vision is not None
+    assert facts.vision.tokens_per_image == 256
