@@ -76,6 +76,7 @@ class Progress:
     def __init__(self, title: str, *, log: TextIO | None = None, follow: bool = False) -> None:
         """``log`` gets every line; ``follow`` shows lines from the beginning."""
         self.follow = follow
+        self.is_ready = False
         self._title = title
         self._log = log
         self._status: Status | None = None
@@ -134,6 +135,7 @@ def started(
     with progress.shown():
         server = run(deployment, place, limit_seconds=limit_seconds, watcher=progress)
     with server:
+        progress.is_ready = True
         print(
             f"{deployment.engine} {deployment.version} is ready after {server.seconds:.0f} s: "
             f"{server.launch.served_model_name} at {server.url}",

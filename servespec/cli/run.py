@@ -49,16 +49,19 @@ def command(
 
     deployment = deployment_of(file, target, online=online, force=force)
     place = choose_place(deployment, engine_python, compose)
-    with ExitStack() as stack:
-        stack.enter_context(interruptible())
-        written = stack.enter_context(log.open("w", encoding="utf-8")) if log is not None else None
-        progress = Progress(f"{deployment.spec.name} on {deployment.engine}", log=written, follow=verbose)
-        server = stack.enter_context(started(deployment, place, progress, limit))
-        progress.follow = True
-        try:
+    progress = None
+    try:
+        with ExitStack() as stack:
+            stack.enter_context(interruptible())
+            written = stack.enter_context(log.open("w", encoding="utf-8")) if log is not None else None
+            progress = Progress(f"{deployment.spec.name} on {deployment.engine}", log=written, follow=verbose)
+            server = stack.enter_context(started(deployment, place, progress, limit))
+            progress.follow = True
             code = server.wait()
-        except KeyboardInterrupt:
-            print(f"stopping {deployment.engine}", file=sys.stderr, flush=True)
-            return 0
+    except KeyboardInterrupt:
+        if progress is None or not progress.is_ready:
+            raise
+        print(f"{deployment.engine} is stopped", file=sys.stderr)
+        return 0
     print(f"servespec: {deployment.engine} ended by itself with exit code {code}", file=sys.stderr)
     return 1

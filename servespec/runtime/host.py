@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import os
 import shutil
 import signal
@@ -91,6 +92,9 @@ class HostProcess:
             )
         except OSError as error:
             raise StartError(f"{argv[0]} cannot be run: {error.strerror}") from error
+        self._is_stopped = False
+        # An interrupt may come before whoever asked for the process has it in hand.
+        atexit.register(self._stop_at_exit)
 
     @property
     def pid(self) -> int:
@@ -116,6 +120,8 @@ class HostProcess:
         The server alone is asked first, as a container's first process would be: engines end their
         workers in order, and workers that are told by themselves make that a crash.
         """
+        if self._is_stopped:
+            return
         if self._process.poll() is None:
             self._process.terminate()
             try:
@@ -127,6 +133,11 @@ class HostProcess:
         while _has_members(self.pid) and time.monotonic() < deadline:
             time.sleep(_POLL_SECONDS)
         self.kill()
+        self._is_stopped = True
+        atexit.unregister(self._stop_at_exit)
+
+    def _stop_at_exit(self) -> None:
+        self.stop(0)
 
     def kill(self) -> None:
         """SIGKILL to the whole group."""

@@ -2,6 +2,7 @@
 
 import os
 import socket
+import subprocess
 import sys
 import time
 from collections.abc import Callable
@@ -167,3 +168,22 @@ def test_a_server_that_dies_later_is_noticed(launch: LaunchMaker) -> None:
         deadline = time.monotonic() + 5
         assert running.wait() == -9
         assert time.monotonic() < deadline
+
+
+def test_a_server_that_nobody_stopped_ends_with_servespec(launch: LaunchMaker, port: int) -> None:
+    program = (
+        "import sys; sys.path.insert(0, sys.argv[1])\n"
+        "from servespec.runtime.host import HostProcess\n"
+        f"process = HostProcess([sys.executable, {str(DOUBLE)!r}, {str(port)!r}], {{}})\n"
+        "print(process.pid)\n"
+    )
+    root = str(Path(__file__).parents[3])
+    done = subprocess.run((sys.executable, "-c", program, root), capture_output=True, text=True, check=True)
+    assert session_of(int(done.stdout)) == []
+
+
+def test_stopping_twice_is_stopping_once(launch: LaunchMaker) -> None:
+    running = begin(launch())
+    running.stop()
+    running.stop()
+    assert running.poll() is not None
