@@ -100,7 +100,12 @@ def _tuples(buckets: list[list[tuple[int, LayerSpec]]]) -> tuple[Group, ...]:
     groups: list[Layers] = [tuple(full)]
     for bucket in windows:
         padded = [
-            (layer, spec.with_padding(min(page for page in pages if page >= spec.page_bytes)))
+            (
+                layer,
+                spec.with_padding(
+                    min((page for page in pages if page >= spec.page_bytes), default=spec.page_bytes)
+                ),
+            )
             for layer, spec in bucket
         ]
         groups.extend(_split(padded, ceil_div(_repeats(padded), size)))

@@ -99,7 +99,7 @@ def _cache_dtype(builder: Builder) -> None:
         if builder.is_version(since):
             value = quantization.kv_cache_dtype
             builder.put("kv_cache_dtype", value, "derived from the checkpoint's quantization")
-    if inputs.model.extra.get("sparse_attention") and inputs.gpu.kind == "cuda":
+    if is_compressed(builder) or (inputs.model.extra.get("sparse_attention") and inputs.gpu.kind == "cuda"):
         _sparse_cache_dtype(builder, str(value))
 
 
@@ -130,7 +130,7 @@ def _block_size(builder: Builder) -> None:
     # vllm/platforms/cuda.py: 16, MLA kernels of their own sizes; vllm/platforms/cpu.py: 128.
     default = 128 if inputs.gpu.is_cpu else 16
     has_latent = any(layers.kind is KVKind.latent for layers in inputs.model.kv)
-    if has_latent and inputs.gpu.kind == "cuda":
+    if is_compressed(builder) or (has_latent and inputs.gpu.kind == "cuda"):
         default = _latent_block_size(builder)
     builder.choose(
         "block_size", default, spec_value=inputs.spec.kv_cache.block_size, spec_key="kv_cache.block_size"

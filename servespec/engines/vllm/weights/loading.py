@@ -119,14 +119,17 @@ def takes_workspace(deployment: Deployment, modules: tuple[Module, ...]) -> bool
     )
 
 
-def loading_peak_bytes(deployment: Deployment, modules: tuple[Module, ...], loaded_bytes: int) -> int:
-    """The most that loading holds at a time: more than what stays only where whole weights are quantized late."""
-    if deployment.model.quantization is not None or effective_quantization(deployment) is None:
-        return loaded_bytes
-    if holds(STREAMED_ONLINE, deployment.version):
-        return loaded_bytes
+def loads_whole_first(deployment: Deployment) -> bool:
+    """Whether the whole model is in GPU memory in its own type before it is quantized."""
+    if deployment.model.quantization is not None or holds(STREAMED_ONLINE, deployment.version):
+        return False
+    return effective_quantization(deployment) is not None
+
+
+def whole_bytes(deployment: Deployment, modules: tuple[Module, ...]) -> int:
+    """Bytes of the modules in the model's own type."""
     size = element_bytes(str(deployment.settings.value("dtype")))
-    return max(loaded_bytes, sum(module.elements * module.copies for module in modules) * size)
+    return sum(module.elements * module.copies for module in modules) * size
 
 
 def _comes_after_attention(module: Module) -> bool:

@@ -10,9 +10,10 @@ from servespec.engines.vllm.speculative import draft_deployment
 from servespec.engines.vllm.weights.loading import (
     CUBLAS_WORKSPACE_BYTES,
     allocated_bytes,
-    loading_peak_bytes,
+    loads_whole_first,
     model_buffers,
     takes_workspace,
+    whole_bytes,
 )
 from servespec.engines.vllm.weights.lora import adapter_sizes
 from servespec.engines.vllm.weights.modules import Module, modules
@@ -79,9 +80,11 @@ def weights_term(deployment: Deployment, stage: int) -> Term:
 
 def loading_peak(deployment: Deployment, stage: int, loaded_bytes: int) -> int:
     """The most bytes that the stage holds while it loads; ``loaded_bytes`` are those that stay."""
+    if not loads_whole_first(deployment):
+        return loaded_bytes
     stages = deployment.settings.integer("pipeline_parallel_size")
     layers = stage_layers(deployment.model.layers, stages)[stage]
-    return loading_peak_bytes(deployment, modules(deployment, stage, layers), loaded_bytes)
+    return max(loaded_bytes, whole_bytes(deployment, modules(deployment, stage, layers)))
 
 
 def offloaded_bytes(deployment: Deployment) -> int:
