@@ -8,6 +8,7 @@ from typing import cast
 
 from servespec.deployment import SettingValue
 from servespec.engines.flag_catalogue import FlagCatalogue, load
+from servespec.engines.given import taken
 
 # Names that changed: what a flag is called in some release, and the field that it means in all.
 FIELDS = {
@@ -36,15 +37,13 @@ class Arguments:
         self._values: dict[str, object] = {}
         self._keys: dict[str, str] = {}
         for key, value in args.items():
-            field = self._field(key)
-            self._values[field] = value
+            name = key.lstrip("-").replace("-", "_")
+            flag = self._catalogue.get(name)
+            field = FIELDS.get(
+                flag.name if flag is not None else name, flag.name if flag is not None else name
+            )
+            self._values[field] = taken(flag, value)
             self._keys[field] = key
-
-    def _field(self, key: str) -> str:
-        name = key.lstrip("-").replace("-", "_")
-        flag = self._catalogue.get(name)
-        name = flag.name if flag is not None else name
-        return FIELDS.get(name, name)
 
     def __contains__(self, field: object) -> bool:
         """Whether the flag is given and not null."""

@@ -9,6 +9,27 @@ from servespec.engines.base import Inputs
 from servespec.engines.sglang.arguments import Arguments
 from servespec.engines.sglang.versions import is_since
 
+COUNTS = frozenset(
+    {
+        "tp_size",
+        "pp_size",
+        "dp_size",
+        "ep_size",
+        "page_size",
+        "context_length",
+        "max_prefill_tokens",
+        "max_running_requests",
+        "max_total_tokens",
+        "max_mamba_cache_size",
+        "cuda_graph_max_bs",
+        "speculative_num_draft_tokens",
+        "max_lora_rank",
+        "max_loras_per_batch",
+    }
+)
+SHARES = frozenset({"mem_fraction_static", "swa_full_tokens_ratio", "mamba_full_memory_ratio"})
+MOST_SHARE = 100  # mamba_full_memory_ratio is a ratio of two shares
+
 
 class Builder:
     """Settings by the names of ServerArgs' fields, worked out one after the other."""
@@ -46,10 +67,13 @@ class Builder:
         spec_key: str | None = None,
         default: SettingValue = None,
     ) -> SettingValue:
-        """Settle ``field``: the spec's key, else the flag, else ``default`` or the version's literal one."""
+        """Settle ``field``: the spec's key, else the flag, else ``default`` or the version's literal one.
+
+        A value that the engine cannot mean counts as not given; a diagnostic says so.
+        """
         if spec_value is not None:
             self.put(field, spec_value, "spec", spec_key)
-        elif field in self.arguments:
+        elif field in self.arguments and _makes_sense(field, self.arguments.get(field)):
             self.put(field, self.arguments.get(field), "args", self.arguments.key(field))
         else:
             value = default if default is not None else self.arguments.default(field)
@@ -80,3 +104,11 @@ class Builder:
     def settings(self) -> Settings:
         """All settings, in the order in which they were worked out."""
         return Settings(items=MappingProxyType(dict(self._items)))
+
+
+def _makes_sense(field: str, value: SettingValue) -> bool:
+    if field in COUNTS:
+        return isinstance(value, int) and not isinstance(value, bool) and value >= 1
+    if field in SHARES:
+        return isinstance(value, int | float) and not isinstance(value, bool) and 0 < value < MOST_SHARE
+    return True

@@ -22,6 +22,8 @@ NO_PIECEWISE = frozenset(
     {"DeepseekV32ForCausalLM", "DeepseekV4ForCausalLM", "Qwen3NextForCausalLM", "GlmMoeDsaForCausalLM"}
 )
 
+MOST_SEQUENCES = 8192  # more than any scheduler runs; no such graph fits a GPU
+
 PREFILL_SIZES = (
     *range(4, 33, 4),
     *range(48, 257, 16),
@@ -78,6 +80,7 @@ def prefill_sizes(largest: int) -> tuple[int, ...]:
 
 def decode_sizes(largest: int, *, speculates: bool) -> tuple[int, ...]:
     """Batch sizes, in sequences, of the decode graphs up to ``largest``."""
+    largest = min(largest, MOST_SEQUENCES)
     if speculates:
         sizes = (
             *range(1, 9),

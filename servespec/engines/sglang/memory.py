@@ -57,6 +57,9 @@ def _refuse_unmodelled(deployment: Deployment) -> None:
     # encoder-decoder is served.
     if model.is_encoder_decoder and model.vision is None:
         raise UnmodelledError(f"an encoder-decoder model ({model.architecture}) on SGLang")
+    stages = deployment.settings.integer("pp_size")
+    if stages > model.layers:
+        raise UnmodelledError(f"{stages:,} pipeline stages for {model.layers} layers")
     fixed = deployment.settings.value("max_total_tokens") is not None
     if not deployment.gpu.total_bytes and not fixed:
         raise UnmodelledError(

@@ -55,8 +55,9 @@ def attention_backend(builder: Builder) -> str:
 def page_size(builder: Builder) -> int:
     """Tokens of a page where no flag says it, else what the backend makes of the flag."""
     backend = str(builder.value("attention_backend"))
-    asked = builder.arguments.get("page_size") or builder.inputs.spec.kv_cache.block_size
+    asked = builder.inputs.spec.kv_cache.block_size or builder.arguments.get("page_size")
+    asked = None if isinstance(asked, bool) else asked
     if backend not in PAGES or (backend == "fa4" and is_mla(builder.inputs.model)):
-        return int(asked) if isinstance(asked, int) else 1
+        return asked if isinstance(asked, int) and asked >= 1 else 1
     allowed = PAGES[backend]
     return asked if isinstance(asked, int) and asked in allowed else allowed[0]

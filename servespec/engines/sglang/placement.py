@@ -22,19 +22,17 @@ class Ranks:
     tensor: int
     attention: int
     expert: int
-    pipeline: int
     has_dp_attention: bool
 
     @classmethod
     def of(cls, settings: Settings) -> Ranks:
         """From the effective settings. With DP attention, ``dp_size`` groups share the ``tp_size`` ranks."""
-        tensor = settings.integer("tp_size")
+        tensor = max(1, settings.integer("tp_size"))
         data = settings.integer("dp_size") if settings.flag("enable_dp_attention") else 1
         return cls(
             tensor=tensor,
-            attention=max(1, tensor // data),
-            expert=min(tensor, settings.integer("ep_size")),
-            pipeline=settings.integer("pp_size"),
+            attention=max(1, tensor // max(1, data)),
+            expert=max(1, min(tensor, settings.integer("ep_size"))),
             has_dp_attention=data > 1,
         )
 

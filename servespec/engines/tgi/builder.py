@@ -8,10 +8,24 @@ from typing import cast
 from servespec.deployment import Setting, Settings, SettingValue
 from servespec.engines.base import Inputs
 from servespec.engines.flag_catalogue import load
+from servespec.engines.given import taken
 from servespec.engines.tgi.policies import is_since
 
 # Names that changed: the flag of 1.x, and what it is called since 2.0.
 FIELDS = {"max_input_length": "max_input_tokens"}
+
+COUNTS = frozenset(
+    {
+        "num_shard",
+        "max_input_tokens",
+        "max_total_tokens",
+        "max_batch_prefill_tokens",
+        "max_batch_total_tokens",
+        "max_batch_size",
+        "max_concurrent_requests",
+    }
+)
+SHARES = frozenset({"cuda_memory_fraction", "tgi_wiggle_room"})
 
 
 class Builder:
@@ -23,19 +37,19 @@ class Builder:
         self._catalogue = load("tgi", inputs.version)
         self._items: dict[str, Setting] = {}
         self.environment: dict[str, str] = {}
-        self._given: dict[str, tuple[object, str]] = {}
+        self._given: dict[str, tuple[SettingValue, str]] = {}
         for section, env in (("env", inputs.spec.env), ("targets.tgi.env", inputs.target.env)):
             for name, value in env.items():
                 self.environment[name] = str(value)
-                self._given[self._field(name.lower())] = (_typed(str(value)), f"{section}.{name}")
+                self._give(name.lower(), str(value), f"{section}.{name}")
         for key, value in inputs.target.args.items():
-            self._given[self._field(key)] = (value, f"targets.tgi.args.{key}")
+            self._give(key, value, f"targets.tgi.args.{key}")
 
-    def _field(self, key: str) -> str:
-        name = key.lstrip("-").replace("-", "_")
+    def _give(self, name: str, value: object, key: str) -> None:
         flag = self._catalogue.get(name)
-        name = flag.name if flag is not None else name
-        return FIELDS.get(name, name)
+        field = flag.name if flag is not None else name.lstrip("-").replace("-", "_")
+        found = taken(flag, value) if flag is not None else _number(value)
+        self._given[FIELDS.get(field, field)] = (found, key)
 
     def is_since(self, first: str) -> bool:
         """Whether the version followed is ``first`` or later."""
@@ -59,12 +73,17 @@ class Builder:
         default: SettingValue = None,
         source: str | None = None,
     ) -> SettingValue:
-        """Settle ``field``: the spec's key, else flag or variable, else ``default``."""
+        """Settle ``field``: the spec's key, else flag or variable, else ``default``.
+
+        A value that the launcher cannot mean counts as not given; a diagnostic says so.
+        """
         given, key = self._given.get(field, (None, ""))
+        if not _makes_sense(field, given):
+            given = None
         if spec_value is not None:
             self.put(field, spec_value, "spec", spec_key)
         elif given is not None:
-            self.put(field, cast(SettingValue, given), "args", key)
+            self.put(field, given, "args", key)
         else:
             self.put(field, default, source or self.default_source)
         return self._items[field].value
@@ -91,13 +110,19 @@ class Builder:
         return Settings(items=MappingProxyType(dict(self._items)))
 
 
-def _typed(text: str) -> object:
-    """A variable's text as the number or truth value that it spells."""
-    if text.lower() in ("true", "false"):
-        return text.lower() == "true"
-    for kind in (int, float):
-        try:
-            return kind(text)
-        except ValueError:
-            continue
-    return text
+def _makes_sense(field: str, value: SettingValue) -> bool:
+    if field in COUNTS:
+        return isinstance(value, int) and not isinstance(value, bool) and value >= 1
+    if field in SHARES:
+        return isinstance(value, int | float) and not isinstance(value, bool) and 0 < value <= 1
+    return True
+
+
+def _number(value: object) -> SettingValue:
+    """A variable that no flag stands for (TGI_WIGGLE_ROOM, ATTENTION): the number that it spells, else its text."""
+    if not isinstance(value, str):
+        return cast(SettingValue, value)
+    try:
+        return float(value)
+    except ValueError:
+        return {"1": True, "true": True, "false": False}.get(value.lower(), value)

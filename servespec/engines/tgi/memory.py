@@ -98,7 +98,7 @@ def kv_bytes_per_token(deployment: Deployment) -> int:
     shards = deployment.settings.integer("num_shard")
     size = element_bytes(str(deployment.settings.value("kv_cache_dtype")))
     if any(layers.kind is KVKind.latent for layers in model.kv):
-        return model.layers * (model.attention_heads // shards) * EXPANDED_HEAD * 2 * size
+        return model.layers * max(1, model.attention_heads // shards) * EXPANDED_HEAD * 2 * size
     heads = model.kv_heads // shards if model.kv_heads > 1 else model.kv_heads
     return model.layers * max(1, heads) * model.head_dim * 2 * size
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from servespec.deployment import Deployment
 from servespec.engines.tgi.policies import LAZY_KERNELS, is_since
 from servespec.memory.budget import Term
-from servespec.memory.shards import ceil_div, shard_shape
+from servespec.memory.shards import ceil_div, round_up, shard_shape
 from servespec.models.facts import TensorKind
 
 GIB = 2**30
@@ -42,21 +42,21 @@ class WarmupBatch:
 def warmup_batch(deployment: Deployment) -> WarmupBatch:
     """Requests of the longest prompt until ``max_batch_prefill_tokens`` are reached."""
     settings = deployment.settings
-    budget = settings.integer("max_batch_prefill_tokens")
+    budget = max(1, settings.integer("max_batch_prefill_tokens"))
     longest, total = settings.value("max_input_tokens"), settings.value("max_total_tokens")
     most = settings.value("max_batch_size")
-    block = settings.integer("block_size")
-    prompt = longest if isinstance(longest, int) else budget
-    seen = requests = tokens = 0
-    while seen < budget:
-        truncated = min(prompt, budget - seen)
-        completion = max(1, total - truncated) if isinstance(total, int) else 1
+    prompt = min(budget, max(1, longest)) if isinstance(longest, int) else budget
+    full, rest = divmod(budget, prompt)
+    if isinstance(most, int) and most >= 1 and full + bool(rest) > most:
+        full, rest = most, 0
+
+    def kept(tokens: int) -> int:
         # The last token that is generated needs no slot.
-        tokens += ceil_div(truncated + completion - 1, block) * block
-        seen += truncated
-        requests += 1
-        if isinstance(most, int) and requests == most:
-            break
+        completion = max(1, total - tokens) if isinstance(total, int) else 1
+        return round_up(tokens + completion - 1, settings.integer("block_size"))
+
+    seen, requests = full * prompt + rest, full + bool(rest)
+    tokens = full * kept(prompt) + (kept(rest) if rest else 0)
     return WarmupBatch(prefill_tokens=seen, requests=requests, tokens=tokens)
 
 
