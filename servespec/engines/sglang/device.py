@@ -28,6 +28,7 @@ XGMI_BYTES = round(3.7 * GIB)
 # One H100 has 78.43 to 78.81 GiB free in four logs, 24 GB cards 22.39 to 22.91, an A6000 47.24.
 KNOWN_SPREAD_BYTES = round(0.02 * GIB)
 SPREAD_BYTES = round(0.45 * GIB)
+HOST_SPREAD = 0.25  # a host of 23.6 GiB had from 10 to 20 GiB available
 SPLIT_SPREAD_BYTES = round(0.5 * GIB)
 
 
@@ -41,7 +42,13 @@ class Free:
 
 
 def free_memory(gpu: GPU, reserved_bytes: int, ranks: int, has_experts: bool) -> Free:
-    """What is free on one of ``ranks`` GPUs with ``reserved_bytes`` held by others."""
+    """What is free on one of ``ranks`` GPUs with ``reserved_bytes`` held by others.
+
+    Of a host's memory, what else runs on it takes a part that nobody knows.
+    """
+    if gpu.is_cpu:
+        free = max(0, gpu.total_bytes - reserved_bytes)
+        return Free(free, free, round(HOST_SPREAD * gpu.total_bytes))
     taken = gpu.used_bytes + DISTRIBUTED_BYTES + reserved_bytes
     if ranks > 1:
         taken += {"nvlink": NVLINK_BYTES, "xgmi": XGMI_BYTES}.get(gpu.interconnect, PCIE_BYTES)

@@ -86,25 +86,23 @@ def _stage(deployment: Deployment, index: int) -> Stage:
     ranks = settings.integer("tp_size") * settings.integer("pp_size")
     reserved = round(deployment.spec.hardware.reserved_gib * GIB)
     free = free_memory(gpu, reserved, ranks, deployment.model.moe is not None)
-    if gpu.is_cpu and not gpu.total_bytes:
-        states = state_pool(deployment, index, None)
-        available = float("inf")
-    else:
+    page = settings.integer("page_size")
+    tokens = [cap // page * page] if isinstance(cap, int) else []
+    if gpu.total_bytes:
         kept_free = free.at_start_bytes * (1 - settings.number("mem_fraction_static"))
         rest = free.before_weights_bytes - loaded.size_bytes - kept_free
         states = state_pool(deployment, index, rest)
-        available = rest - states.size_bytes
-    page = settings.integer("page_size")
-    tokens = per_token.tokens(available, page) if available != float("inf") else int(str(cap)) // page * page
-    if isinstance(cap, int):
-        tokens = min(tokens, cap // page * page)
+        tokens.append(per_token.tokens(rest - states.size_bytes, page))
+    else:
+        states = state_pool(deployment, index, None)
+    held = min(tokens)
     return Stage(
         free=free,
         weights=loaded,
         cell=per_token,
         states=states,
-        pool_bytes=per_token.pool_bytes(tokens, page) if tokens else 0,
-        tokens=tokens,
+        pool_bytes=per_token.pool_bytes(held, page) if held else 0,
+        tokens=held,
     )
 
 
