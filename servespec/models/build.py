@@ -81,6 +81,14 @@ def facts_from_config(
     architecture = family.build(whole)
     language = whole.language
     size = architecture.size
+    # a kind of layer that this model does not have leaves groups of no layer behind
+    tensors = tuple(group for group in architecture.tensors if group.layers or "{layer}" not in group.name)
+    empty = next((group for group in tensors if group.elements < 1), None)
+    if empty is not None:
+        shape = " × ".join(map(str, empty.shape))
+        raise SourceError(
+            f"{source}: the model configuration makes {empty.name} {shape}: a size is missing or 0"
+        )
     dtype = checkpoint_dtype(whole)
     extra: dict[str, int | float | str | bool] = {**_rope_extra(language), **architecture.extra}
     if dtype is None:
@@ -100,8 +108,7 @@ def facts_from_config(
         head_dim=size.head_dim,
         vocab_size=size.vocab,
         context_tokens=architecture.context_tokens or context_tokens(language),
-        # a kind of layer that this model does not have leaves groups of no layer behind
-        tensors=tuple(group for group in architecture.tensors if group.layers or "{layer}" not in group.name),
+        tensors=tensors,
         kv=tuple(keep for keep in architecture.kv if keep.layers),
         revision=revision,
         tied_embeddings=architecture.tied_embeddings,
