@@ -6,22 +6,16 @@ key that is asked for and has no way left is one that this version cannot expres
 
 from __future__ import annotations
 
-import os.path
 import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from pathlib import Path, PurePosixPath
 
 from servespec.deployment import Deployment, SettingValue
 from servespec.diagnostics import Diagnostic, Fix, Severity
 from servespec.engines.flag_catalogue import FlagCatalogue, load
-from servespec.memory.elements import element_bits
-from servespec.models.facts import ModelFacts, TensorGroup, TensorKind
 
 INEXPRESSIBLE = "SV219"
 REFERENCE = re.compile(r"\$(?:\{(?P<braced>[A-Za-z_]\w*)(?::?[-?+][^}]*)?\}|(?P<bare>[A-Za-z_]\w*))")
-CONTAINER_MODELS = "/models"
-"""Where local models and adapters are mounted in a container."""
 EVERY_ADDRESS = "0.0.0.0"  # noqa: S104 (a container is reached through what it publishes)
 
 Values = Mapping[str, SettingValue]
@@ -192,7 +186,7 @@ def looks_like_flag(value: SettingValue) -> bool:
     return isinstance(value, str) and value.startswith("-")
 
 
-def inexpressible(deployment: Deployment, said: Said, title: str) -> tuple[Diagnostic, ...]:
+def explain(deployment: Deployment, said: Said, title: str) -> tuple[Diagnostic, ...]:
     """A diagnostic for every key that this version cannot express, with the versions that can."""
     catalogue = catalogue_of(deployment)
     return tuple(
@@ -236,76 +230,3 @@ def environment_of(deployment: Deployment) -> Environment:
 
 def _text(value: str | bool | int | float) -> str:
     return str(value).lower() if isinstance(value, bool) else str(value)
-
-
-def is_local(name: str) -> bool:
-    """Whether a model or an adapter is a folder rather than a Hub id."""
-    return name.startswith((".", "/", "~"))
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Paths:
-    """Names of models as the server's process sees them: on the host, or mounted in a container."""
-
-    deployment: Deployment
-    container: bool
-
-    def __call__(self, name: str) -> str:
-        """A Hub id as it is; a folder as a path."""
-        if not is_local(name):
-            return name if not name.startswith("-") else f"./{name}"
-        if self.container:
-            return str(PurePosixPath(CONTAINER_MODELS) / PurePosixPath(self.host(name)).name)
-        return self.host(name)
-
-    def host(self, name: str) -> str:
-        """The folder relative to where servespec was called; the spec's own is relative to the spec."""
-        path = os.path.normpath(self.deployment.directory / Path(name).expanduser()).replace("\\", "/")
-        return path if path.startswith(("/", "../")) else f"./{path}"
-
-    def mounts(self) -> tuple[tuple[str, str], ...]:
-        """(path on the host, path in the container) of every model and adapter that is a folder."""
-        inside = Paths(deployment=self.deployment, container=True)
-        return tuple(
-            dict.fromkeys(
-                (self.host(name), inside(name)) for name in model_names(self.deployment) if is_local(name)
-            )
-        )
-
-
-def model_names(deployment: Deployment) -> tuple[str, ...]:
-    """Every model and adapter that the spec names."""
-    spec = deployment.spec
-    adapters = spec.model.adapters.modules.values() if spec.model.adapters else ()
-    draft = (spec.speculative.model,) if spec.speculative and spec.speculative.model else ()
-    return (spec.model.id, *adapters, *draft)
-
-
-LOAD_BYTES_PER_SECOND = 100e6
-"""Policy: weights come over a link of 1 Gbit/s, which carries about 100 MB/s, or from a disk that is no slower."""
-START_SECONDS = 300
-"""Policy: what compiling, warming up and capturing graphs may take besides. vLLM's compile caches alone spare
-minutes (docs/deployment/docker.md); the engines' own documentation starts probes of big models at 600 s."""
-
-
-def load_seconds(deployment: Deployment) -> int:
-    """The longest that a start should take: the checkpoint over a slow link, and the engine's own preparations."""
-    return START_SECONDS + round(checkpoint_bytes(deployment.model) / LOAD_BYTES_PER_SECOND)
-
-
-def checkpoint_bytes(model: ModelFacts) -> int:
-    """Bytes of the checkpoint: as its headers say, else from its tensors; good to a few percent."""
-    if model.tensor_bytes is not None:
-        return model.tensor_bytes
-    quantized = (
-        model.quantization.formats[0][1].bits if model.quantization and model.quantization.formats else None
-    )
-    return sum(
-        group.elements * group.count * _bits(group, model.dtype, quantized) // 8 for group in model.tensors
-    )
-
-
-def _bits(group: TensorGroup, dtype: str, quantized: int | None) -> int:
-    if quantized is not None and group.kind in (TensorKind.linear, TensorKind.expert):
-        return quantized
-    return element_bits(group.dtype or dtype)

@@ -67,7 +67,7 @@ class SGLangEngine:
 
     def inexpressible(self, deployment: Deployment) -> tuple[Diagnostic, ...]:
         """Keys of the spec that this version has no flag for."""
-        from servespec.engines.sglang.lower import inexpressible
+        from servespec.engines.sglang.keys import inexpressible
 
         return inexpressible(deployment)
 

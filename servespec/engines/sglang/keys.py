@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from servespec.deployment import Deployment, SettingValue
-from servespec.diagnostics import Severity
-from servespec.engines.lowering import Key, Paths, Way, catalogue_of, flag
+from servespec.diagnostics import Diagnostic, Severity
+from servespec.engines.lowering import Key, Way, catalogue_of, explain, flag, say
+from servespec.engines.paths import Paths
 
 ALGORITHMS = {"ngram": "NGRAM", "eagle": "EAGLE", "eagle3": "EAGLE3", "mtp": "NEXTN", "draft": "STANDALONE"}
 """SGLang's words for the spec's methods (sglang/srt/speculative/spec_info.py)."""
@@ -258,3 +259,8 @@ def _speculative(deployment: Deployment, paths: Paths) -> Mapping[str, SettingVa
 def keys(paths: Paths) -> tuple[Key, ...]:
     """All keys, in the order in which their flags are written."""
     return (*model_keys(paths), *LIMITS, *PARALLEL, *KV_CACHE, *speculative_keys(paths))
+
+
+def inexpressible(deployment: Deployment) -> tuple[Diagnostic, ...]:
+    """What the spec asks for and this version has no flag for."""
+    return explain(deployment, say(deployment, keys(Paths(deployment=deployment, container=False))), "SGLang")

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from servespec.deployment import Deployment, SettingValue
-from servespec.diagnostics import Diagnostic
 from servespec.engines import lowering
 from servespec.engines.images import image_of
 from servespec.engines.launch import Cluster, Launch, Variable
-from servespec.engines.lowering import Paths, Said
+from servespec.engines.loading import load_seconds
+from servespec.engines.lowering import Said
+from servespec.engines.paths import Paths, is_local
 from servespec.engines.sglang.keys import keys
 
 SHM_BYTES = 32 * 2**30
@@ -47,7 +48,7 @@ def lower(deployment: Deployment) -> Launch:
         metrics_path="/metrics" if values.get("enable_metrics") is True else None,
         served_model_name=server.served_model_name or deployment.spec.model.id,
         image=image_of(deployment),
-        load_seconds=lowering.load_seconds(deployment),
+        load_seconds=load_seconds(deployment),
         stop_seconds=STOP_SECONDS,
         environment={**environment.plain, **said.environment},
         secrets=environment.secrets,
@@ -65,16 +66,10 @@ def lower(deployment: Deployment) -> Launch:
     )
 
 
-def inexpressible(deployment: Deployment) -> tuple[Diagnostic, ...]:
-    """What the spec asks for and this version has no flag for."""
-    said = lowering.say(deployment, keys(Paths(deployment=deployment, container=False)))
-    return lowering.inexpressible(deployment, said, "SGLang")
-
-
 def _values(deployment: Deployment, said: Said, paths: Paths, host: str) -> dict[str, SettingValue]:
     model = deployment.spec.model.id
     name = deployment.spec.server.served_model_name
-    if name is None and lowering.is_local(model):
+    if name is None and is_local(model):
         name = model  # else SGLang would take the path, which is another in a container
     values: dict[str, SettingValue] = {
         "model_path": paths(model),

@@ -67,7 +67,7 @@ class TGIEngine:
 
     def inexpressible(self, deployment: Deployment) -> tuple[Diagnostic, ...]:
         """Keys of the spec that this version has no flag for."""
-        from servespec.engines.tgi.lower import inexpressible
+        from servespec.engines.tgi.keys import inexpressible
 
         return inexpressible(deployment)
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from servespec.deployment import Deployment, SettingValue
-from servespec.diagnostics import Severity
-from servespec.engines.lowering import Key, Paths, Way, catalogue_of, flag
+from servespec.diagnostics import Diagnostic, Severity
+from servespec.engines.lowering import Key, Way, catalogue_of, explain, flag, say
+from servespec.engines.paths import Paths
 
 KV_DTYPES = {"fp8": "fp8_e4m3fn", "fp8_e4m3": "fp8_e4m3fn"}
 """TGI's words for the spec's types (launcher, KVCacheDtype)."""
@@ -275,3 +276,8 @@ OTHERS = (
 def keys(paths: Paths) -> tuple[Key, ...]:
     """All keys, in the order in which their flags are written."""
     return (*model_keys(paths), *LIMITS, *PARALLEL, *KV_CACHE, *OTHERS)
+
+
+def inexpressible(deployment: Deployment) -> tuple[Diagnostic, ...]:
+    """What the spec asks for and this version has no flag for."""
+    return explain(deployment, say(deployment, keys(Paths(deployment=deployment, container=False))), "TGI")

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from servespec.deployment import Deployment, SettingValue
-from servespec.diagnostics import Diagnostic
 from servespec.engines import lowering
 from servespec.engines.flag_values import word_of
 from servespec.engines.images import image_of
 from servespec.engines.launch import Launch
-from servespec.engines.lowering import Paths, Said
+from servespec.engines.loading import load_seconds
+from servespec.engines.lowering import Said
+from servespec.engines.paths import Paths
 from servespec.engines.tgi.keys import keys
 
 SHM_BYTES = 2**30
@@ -48,7 +49,7 @@ def lower(deployment: Deployment) -> Launch:
         metrics_path="/metrics",
         served_model_name=deployment.spec.model.id,
         image=image_of(deployment),
-        load_seconds=lowering.load_seconds(deployment),
+        load_seconds=load_seconds(deployment),
         stop_seconds=_termination_seconds(values) + MARGIN_SECONDS,
         environment={**environment.plain, **said.environment},
         secrets=secrets,
@@ -58,12 +59,6 @@ def lower(deployment: Deployment) -> Launch:
         nodes=deployment.spec.hardware.nodes,
         gpu_kind=deployment.gpu.kind,
     )
-
-
-def inexpressible(deployment: Deployment) -> tuple[Diagnostic, ...]:
-    """What the spec asks for and this version has no flag for."""
-    said = lowering.say(deployment, keys(Paths(deployment=deployment, container=False)))
-    return lowering.inexpressible(deployment, said, "TGI")
 
 
 def _values(deployment: Deployment, said: Said, paths: Paths, host: str) -> dict[str, SettingValue]:

@@ -67,7 +67,7 @@ class vLLMEngine:
 
     def inexpressible(self, deployment: Deployment) -> tuple[Diagnostic, ...]:
         """Keys of the spec that this version has no flag for."""
-        from servespec.engines.vllm.lower import inexpressible
+        from servespec.engines.vllm.keys import inexpressible
 
         return inexpressible(deployment)
 

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from servespec.deployment import Deployment, SettingValue
-from servespec.diagnostics import Diagnostic
 from servespec.engines import lowering
 from servespec.engines.images import image_of
 from servespec.engines.launch import Cluster, Launch, Variable
-from servespec.engines.lowering import Paths, Said
+from servespec.engines.loading import load_seconds
+from servespec.engines.lowering import Said
+from servespec.engines.paths import Paths, is_local
 from servespec.engines.vllm.keys import keys
 from servespec.engines.vllm.server_flags import SERVER_FLAGS
 from servespec.rules.versions import holds
@@ -53,7 +54,7 @@ def lower(deployment: Deployment) -> Launch:
         metrics_path="/metrics",
         served_model_name=deployment.spec.server.served_model_name or deployment.spec.model.id,
         image=image_of(deployment),
-        load_seconds=lowering.load_seconds(deployment),
+        load_seconds=load_seconds(deployment),
         stop_seconds=STOP_SECONDS,
         environment={**environment.plain, **said.environment},
         secrets=secrets,
@@ -74,16 +75,10 @@ def lower(deployment: Deployment) -> Launch:
     )
 
 
-def inexpressible(deployment: Deployment) -> tuple[Diagnostic, ...]:
-    """What the spec asks for and this version has no flag for."""
-    said = lowering.say(deployment, keys(Paths(deployment=deployment, container=False)))
-    return lowering.inexpressible(deployment, said, "vLLM")
-
-
 def _values(deployment: Deployment, said: Said, paths: Paths, host: str) -> dict[str, SettingValue]:
     server = deployment.spec.server
     name = server.served_model_name
-    if name is None and lowering.is_local(deployment.spec.model.id):
+    if name is None and is_local(deployment.spec.model.id):
         name = deployment.spec.model.id  # else vLLM would take the path, which is another in a container
     values: dict[str, SettingValue] = {"host": host, "port": server.port}
     if name is not None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from servespec.engines.launch import Launch
-from servespec.engines.lowering import checkpoint_bytes
+from servespec.engines.loading import model_bytes
 from servespec.render.artefact import Artefact
 from servespec.render.job import Job
 from servespec.render.pod import (
@@ -46,7 +46,7 @@ def storage(job: Job) -> list[Mapping[str, object]]:
     if deploy.cache_volume is not None:
         return []
     pods = deploy.replicas * job.launch.nodes
-    gib = max(10, -(-ROOM * checkpoint_bytes(job.deployment.model) // GIB))
+    gib = max(10, -(-ROOM * model_bytes(job.deployment.model) // GIB))
     claim = {
         "apiVersion": "v1",
         "kind": "PersistentVolumeClaim",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from math import ceil
 
 from servespec.engines.launch import Launch
-from servespec.engines.lowering import checkpoint_bytes
+from servespec.engines.loading import model_bytes
 from servespec.render.artefact import Artefact
 from servespec.render.job import Job
 from servespec.render.pod import (
@@ -47,7 +47,7 @@ def _values(job: Job) -> dict[str, object]:
     artifacts: dict[str, object] = {
         "name": launch.served_model_name,
         "uri": f"hf://{launch.model}",
-        "size": f"{ceil(checkpoint_bytes(job.deployment.model) * 1.2 / GIB)}Gi",
+        "size": f"{ceil(model_bytes(job.deployment.model) * 1.2 / GIB)}Gi",
         "labels": selector(job),
     }
     if launch.secrets:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from math import ceil
 
 from servespec.engines.launch import Launch
-from servespec.engines.lowering import checkpoint_bytes
+from servespec.engines.loading import model_bytes
 from servespec.render.artefact import Artefact
 from servespec.render.job import Job
 from servespec.render.pod import (
@@ -67,7 +67,7 @@ def _model(job: Job) -> dict[str, object]:
         "requestMemory": MEMORY,
         "requestGPU": int(count),
         "requestGPUType": resource,
-        "pvcStorage": f"{max(10, ceil(2 * checkpoint_bytes(job.deployment.model) / GIB))}Gi",
+        "pvcStorage": f"{max(10, ceil(2 * model_bytes(job.deployment.model) / GIB))}Gi",
         "pvcAccessMode": ["ReadWriteOnce" if job.deployment.spec.deploy.replicas == 1 else "ReadWriteMany"],
         "shmSize": f"{launch.shm_bytes}",
         **({"env": rest} if rest else {}),

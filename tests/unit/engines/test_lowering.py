@@ -10,7 +10,7 @@ from lowering_cases import SECTIONS, deploy, lower, parsed, unsaid
 from servespec.deployment import Deployment
 from servespec.engines import engine_names, get_engine
 from servespec.engines.flag_catalogue import known_versions
-from servespec.engines.lowering import Paths
+from servespec.engines.paths import Paths
 
 VERSIONS = [(engine, version) for engine in engine_names() for version in known_versions(engine)]
 
