@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +13,10 @@ if TYPE_CHECKING:
 
     from servespec.importing.assemble import ImportedSpec
     from servespec.importing.servers import Server
+
+_LIST_ITEM = re.compile(r"""[fr]?(["'])((?:(?!\1).)*)\1|([A-Za-z_][\w.]*)""")
+_CALL = re.compile(r"\b\w+\(([\w.]+)\)")
+"""A word in quotes, or the name of a variable, in a list of another language."""
 
 __all__ = ["ImportedSpecs", "import_source", "to_yaml"]
 
@@ -48,7 +53,6 @@ def import_source(text: str, path: str | None = None, engine_version: str | None
 
 def _servers(text: str, path: str) -> Iterator[Server]:
     from servespec.importing.files import in_dockerfile, in_unit, is_dockerfile, is_unit
-    from servespec.importing.servers import in_text
 
     if is_dockerfile(text):
         yield from in_dockerfile(text)
@@ -66,11 +70,39 @@ def _servers(text: str, path: str) -> Iterator[Server]:
         if found:
             return
     else:
-        yield from in_text(text)
+        yield from _in_script(text)
+
+
+def _in_script(text: str) -> list[Server]:
+    """The servers of a script, of the fenced blocks of a page, or of lists of words in another language."""
+    from servespec.importing.servers import in_command, in_text
+    from servespec.importing.shell import Command
+
+    fenced = re.findall(r"^[ \t]*```[^\n`]*\n(.*?)^[ \t]*```", text, re.DOTALL | re.MULTILINE)
+    found = [server for part in fenced or [text] for server in in_text(part)]
+    if found:
+        return found
+    for match in re.finditer(r"\[([^\[\]]*)\]", text):
+        words = [
+            quoted or f"${{{name}}}" for _, quoted, name in _LIST_ITEM.findall(_CALL.sub(r"\1", match[1]))
+        ]
+        found += in_command(Command(tuple(words), {}, text.count("\n", 0, match.start()) + 1))
+    return found
 
 
 def _documents(text: str) -> list[Any] | None:
-    """The documents of a YAML text that holds mappings or lists; None where it is no such text."""
+    """The documents of a YAML text that holds mappings or lists; None where it is no such text.
+
+    What a template puts in (``{{ .Values.model }}``) is a variable that the source does not know.
+    """
+    found = _yaml_documents(text)
+    if found is None and "{{" in text:
+        without_lines = re.sub(r"^[ \t]*(?:- )?\{\{-?[^{}]*-?\}\}[ \t]*$", "", text, flags=re.MULTILINE)
+        found = _yaml_documents(re.sub(r"\{\{[^{}]*\}\}", "${TEMPLATE}", without_lines))
+    return found
+
+
+def _yaml_documents(text: str) -> list[Any] | None:
     from ruamel.yaml import YAML
     from ruamel.yaml.error import YAMLError
 

@@ -27,6 +27,8 @@ _MODEL_KEYS = ("modelURL", "modelUrl", "url", "storageUri", "model_id", "modelId
 _GPU_RESOURCES = ("nvidia.com/gpu", "amd.com/gpu", "google.com/tpu", "habana.ai/gaudi", "gpu.intel.com/i915")
 _SHORT = {"tp": "tensor_parallel_size", "pp": "pipeline_parallel_size", "dp": "data_parallel_size"}
 _SHORT |= {"tensorParallel": "tensor_parallel_size"}
+_COUNT_VARIABLES = ("SKYPILOT_NUM_GPUS_PER_NODE", "DSTACK_GPUS_NUM")
+"""What runners of tasks set to the number of GPUs that a task asks for."""
 _PARALLELISM = {"tensor": "tp", "pipeline": "pp", "data": "dp", "expert": "enable_expert_parallel"}
 _SCHEME = re.compile(r"^(?:hf|huggingface)://")
 _VARIABLE = re.compile(r"\$\(([A-Za-z_]\w*)\)")
@@ -45,7 +47,9 @@ def _visit(node: Any, outer: Mapping[str, str], hint: str | None, key: str) -> I
         if mention().search(node):
             yield from in_text(node, outer)
     elif isinstance(node, Mapping):
-        environment = {**outer, **_environment(node)}
+        gpu, gpus = _accelerators(node)
+        counts = {name: str(gpus) for name in _COUNT_VARIABLES} if gpus else {}
+        environment = {**outer, **counts, **_environment(node)}
         hint = _hint(node, key) or hint
         servers = list(_container(node, environment, hint))
         if servers:
@@ -55,7 +59,6 @@ def _visit(node: Any, outer: Mapping[str, str], hint: str | None, key: str) -> I
         for name, child in node.items():
             if name not in ("env", "environment", "envs", "initContainer", "initContainers"):
                 children += _visit(child, environment, hint, str(name))
-        gpu, gpus = _accelerators(node)
         for server in children:
             image = server.image or _task_image(node)
             version = server.version
@@ -84,10 +87,10 @@ def _parallelism(server: Server, node: Mapping[Any, Any]) -> list[str]:
 
 def _model_beside(node: Mapping[Any, Any]) -> str | None:
     """The model of a section that stands beside the containers: ``model: {uri: hf://…}``, ``modelArtifacts``."""
-    for key in ("model", "modelArtifacts"):
+    for key in ("model", "modelArtifacts", "model_loading_config"):
         section = node.get(key)
         if isinstance(section, Mapping):
-            for name in ("uri", "storageUri", "name"):
+            for name in ("uri", "storageUri", "model_source", "name"):
                 if isinstance(section.get(name), str):
                     return _SCHEME.sub("", section[name])
     return None
@@ -95,8 +98,9 @@ def _model_beside(node: Mapping[Any, Any]) -> str | None:
 
 def _hint(node: Mapping[Any, Any], key: str) -> str | None:
     """The engine that a mapping speaks of: by a key of its own (``engine: VLLM``) or the key it stands under."""
-    for name in ("engine", "framework", "runtime", "backend"):
+    for name in ("engine", "framework", "runtime", "backend", "modelFormat"):
         word = node.get(name)
+        word = word.get("name") if isinstance(word, Mapping) else word
         if isinstance(word, str) and (found := engine_of(word)):
             return found
     return engine_of(key) if key else None
@@ -128,23 +132,26 @@ def _container(node: Mapping[Any, Any], environment: Mapping[str, str], hint: st
     custom = node.get("customCommand")
     if isinstance(custom, str) and mention().search(custom):
         return
-    if not (has_flags or (image and engine) or any(mention().search(word) for word in words)):
+    if not words and any(
+        mention().search(text) for key in ("commands", "run", "script") for text in _texts(node.get(key))
+    ):
+        return  # a task: its image is where the command runs
+    if not (has_flags or (image and engine) or mention().search(" ".join(words))):
         return
-    if engine is None:
-        engine = engine_of_flags([*words, *extra, *additional])
-        if engine is None:
-            return
-    if settings is not None:
+    engine = engine or engine_of_flags([*words, *extra, *additional])
+    if engine is None and not mention().search(" ".join(words)):
+        return
+    if engine is not None and settings is not None:
         extra += _flags_of(engine, settings, environment)
-    if settings is None and (extra or not words):
+    if engine is not None and settings is None and (extra or not words):
         extra = [*_flags_of(engine, node, environment), *extra]
     own = {
         name: value
         for name, value in environment.items()
-        if not (name.upper().endswith("_ARGS") and additional)
+        if name not in _COUNT_VARIABLES and not (name.upper().endswith("_ARGS") and additional)
     }
     gpu, gpus = _accelerators(node)
-    for server in of_container(image or engine, [*words, *extra, *additional], own):
+    for server in of_container(image or engine or "", [*words, *extra, *additional], own):
         yield replace(
             server,
             image=image,
@@ -153,6 +160,10 @@ def _container(node: Mapping[Any, Any], environment: Mapping[str, str], hint: st
             gpu=gpu,
             gpus=gpus,
         )
+
+
+def _texts(value: Any) -> list[str]:
+    return [item for item in (value if isinstance(value, list) else [value]) if isinstance(item, str)]
 
 
 def _image(node: Mapping[Any, Any]) -> str | None:
@@ -170,6 +181,8 @@ def _image(node: Mapping[Any, Any]) -> str | None:
 def _task_image(node: Mapping[Any, Any]) -> str | None:
     resources = node.get("resources")
     image = resources.get("image_id") if isinstance(resources, Mapping) else None
+    if isinstance(node.get("image"), str) and any(key in node for key in ("commands", "run", "script")):
+        return str(node["image"])
     return image.removeprefix("docker:") if isinstance(image, str) and image.startswith("docker:") else None
 
 
@@ -239,7 +252,7 @@ def _model(node: Mapping[Any, Any]) -> str | None:
         value = node.get(key)
         if isinstance(value, str) and value:
             return _SCHEME.sub("", value)
-    return None
+    return _model_beside(node)
 
 
 def _accelerators(node: Mapping[Any, Any]) -> tuple[str | None, int | None]:
@@ -251,7 +264,7 @@ def _accelerators(node: Mapping[Any, Any]) -> tuple[str | None, int | None]:
         if isinstance(section, Mapping):
             for key in (*_GPU_RESOURCES, "requestGPU"):
                 number = number or _number(section.get(key))
-    for key in ("accelerators", "resourceProfile", "gpu"):
+    for key in ("accelerators", "resourceProfile", "gpu", "accelerator_type"):
         for section in sections:
             word = section.get(key) if isinstance(section, Mapping) else None
             if isinstance(word, Mapping) and word:
@@ -264,6 +277,15 @@ def _accelerators(node: Mapping[Any, Any]) -> tuple[str | None, int | None]:
             if isinstance(word, str) and word:
                 name, _, count = word.partition(":")
                 return name, _number(count.rpartition(":")[2]) or number
+    selector = node.get("nodeSelector")
+    if isinstance(selector, Mapping):
+        kinds = [
+            str(value)
+            for name, value in selector.items()
+            if re.search(r"gpu|accelerator|instance", str(name))
+        ]
+        if kinds:
+            return kinds[0], number
     deploy = node.get("deploy")
     devices = re.search(r"'count': '?(\d+)", str(deploy)) if isinstance(deploy, Mapping) else None
     return None, number or (int(devices[1]) if devices else None)

@@ -81,6 +81,9 @@ def in_text(text: str, variables: Mapping[str, str] | None = None) -> Iterator[S
 def in_command(command: Command) -> Iterator[Server]:
     """The servers that one command starts: itself, in a container, or in a shell of its own."""
     words = command.words
+    if words and PurePosixPath(words[0]).name == "env":
+        given = [word.split("=", 1) for word in words[1:] if re.match(r"[A-Za-z_]\w*=", word)]
+        command = replace(command, environment={**command.environment, **dict(given)})
     for at, word in enumerate(words):
         following = words[at + 1] if at + 1 < len(words) else ""
         name = PurePosixPath(word).name
@@ -95,15 +98,12 @@ def in_command(command: Command) -> Iterator[Server]:
         started = _started(words, at)
         if started is not None:
             engine, argv = started
-            version = None
-            yield Server(
-                engine=engine,
-                argv=argv,
-                environment=dict(command.environment),
-                line=command.line,
-                version=version,
-            )
+            yield Server(engine=engine, argv=argv, environment=dict(command.environment), line=command.line)
             return
+    for word in words if len(words) > 1 else ():
+        # A command for another shell, in one word: ssh HOST '…', tmux new-session "…".
+        if " " in word and mention().search(word):
+            yield from (replace(server, line=command.line) for server in in_text(word, command.environment))
 
 
 def _started(words: Sequence[str], at: int) -> tuple[str, tuple[str, ...]] | None:

@@ -42,7 +42,8 @@ class _Word:
 class _Lexer:
     def __init__(self, text: str, variables: Mapping[str, str]) -> None:
         # A backslash with blanks behind it ends a line of many published commands; a continuation is meant.
-        self.text = re.sub(r"\\[ \t]+\n", "\\\\\n", text.replace("\r\n", "\n"))
+        # A caret at a line's end is what cmd.exe continues it by.
+        self.text = re.sub(r"\\[ \t]+\n|(?<= )\^\n", "\\\\\n", text.replace("\r\n", "\n"))
         self.variables: dict[str, str | list[str]] = dict(variables)
         self.at = 0
 

@@ -35,7 +35,7 @@ def lift(argv: Sequence[str], environment: Mapping[str, str], version: str) -> M
     """The spec (as plain data) that ``vllm serve ARGV`` of that version means."""
     lifting = Lifting("vllm", argv, environment, version)
     positional, flag = lifting.take("model_tag"), lifting.take("model")
-    lifting.set("model.id", positional or flag or UNKNOWN_MODEL)
+    lifting.set("model.id", flag or positional or UNKNOWN_MODEL)
     lifting.set("hardware", {})
     lifting.carry(PLACES)
     if lifting.spec["hardware"].get("nodes", 1) > 1:

@@ -7,7 +7,8 @@ import re
 from servespec.engines.published import Published
 
 PUBLISHED = Published(
-    image=re.compile(r"vllm"),
+    # KServe's runtime "huggingface" is vLLM behind its own front end.
+    image=re.compile(r"vllm|^huggingface$|huggingfaceserver"),
     # Its versions still begin with 0; what does not is the number of something else (an NGC release, CUDA, ROCm).
     version=re.compile(r"(?<![\d.])(0\.\d+\.\d+(?:\.\d+)?(?:\.?post\d+)?(?:rc\d+|\.dev\d+)?)(?!\d)"),
     programs=(("vllm", "serve"),),
@@ -16,5 +17,5 @@ PUBLISHED = Published(
         "vllm.scripts",
     ),
     scripts=("vllm/entrypoints/openai/api_server.py",),
-    settings=("vllmConfig",),
+    settings=("vllmConfig", "engine_kwargs"),
 )  # fmt: skip

@@ -100,6 +100,34 @@ ExecStart=/opt/vllm/bin/vllm serve org/m \\
 Image=docker.io/vllm/vllm-openai:v0.10.0
 Exec=--model org/m --max-model-len 8192
 """,
+    "another shell": "ssh host 'cd /x; vllm serve org/m --max-model-len 8192'",
+    "a page": "# It's easy\n```bash\nvllm serve org/m --max-model-len 8192\n```\nDon't wait.",
+    "words in Python": 'run([\n  "vllm", "serve", "org/m",\n  "--max-model-len", "8192", "--port", str(PORT)])',
+    "cmd.exe": "docker run --gpus all ^\r\n vllm/vllm-openai:v0.10.0 ^\r\n --model org/m --max-model-len 8192",
+    "ray serve": """
+llm_configs:
+  - model_loading_config: {model_id: m, model_source: org/m}
+    engine_kwargs: {max_model_len: 8192}
+""",
+    "kserve": """
+kind: InferenceService
+spec:
+  predictor:
+    model: {modelFormat: {name: vLLM}, storageUri: "hf://org/m", args: [--max-model-len=8192]}
+""",
+    "dstack": """
+image: vllm/vllm-openai:v0.10.0
+env: [MODEL=org/m]
+commands: ["vllm serve $MODEL --max-model-len 8192 --tensor-parallel-size $DSTACK_GPUS_NUM"]
+resources: {gpu: "H100:80GB:1"}
+""",
+    "helm template": """
+containers:
+- image: "vllm/vllm-openai:v0.10.0"
+  {{- with .Values.x }}
+  command: ["vllm", "serve", "org/m", "--max-model-len=8192", "--port={{ .Values.port }}"]
+  {{- end }}
+""",
     "configuration": "model: org/m\nmax-model-len: 8192\nenable-prefix-caching: true\nport: 8000\n",
 }
 
