@@ -28,6 +28,14 @@ class Row:
 
 
 ROWS = (
+    Row(
+        ">=0.18,<0.25",
+        False,
+        133,
+        80,
+        "hpml-6, hpml-9, page-myoceane-1 on 0.19 (A100, A6000), idx-l4-gemma3-4b on 0.21: 0.06–0.15 GiB",
+        fused_all_reduce=False,
+    ),
     Row(">=0.20", False, 230, 16, "h100-vllm-0.25.1 and h200-vllm-0.25.1: 230–248 MiB"),
     Row(">=0.18,<0.20", False, 252, 60, "llmd205 on 0.18 and 0.19: 0.24–0.27 GiB, Granite 0.46"),
     Row(">=0.8,<0.18", False, 133, 40, "llmd622 on 0.11, llmd205-v1…v3 on 0.15–0.17: 0.13 GiB"),
@@ -43,7 +51,22 @@ ROWS = (
         "as before 0.18; idx-4l4-qwen3moe-1 (4 × L4) allows no more",
         fused_all_reduce=False,
     ),
-    Row(">=0.8,<0.18", True, 556, 60, "llmd622-3, -10 at tp 2 on 0.11: 0.54–0.55 GiB"),
+    Row(
+        ">=0.8,<0.18",
+        True,
+        133,
+        100,
+        "dennis-4 and -5 at tp 2 on 0.10.1 (A100): 0.13 GiB left over",
+        fused_all_reduce=False,
+    ),
+    Row(
+        ">=0.8,<0.18",
+        True,
+        556,
+        60,
+        "llmd622-3, -10 at tp 2 on 0.11, H100: 0.54–0.55 GiB",
+        fused_all_reduce=True,
+    ),
     Row("<0.8", True, 256, 120, "vllm-13061-1 at tp 2 on 0.7.2: 0.25 GiB"),
 )
 
