@@ -59,7 +59,7 @@ def _model_name(server: Server) -> Evidence:
 
 
 def completion(prompts: Iterable[str]) -> Probe:
-    """A chat completion of each prompt has text and counts its tokens."""
+    """A completion of each prompt has text and counts its tokens."""
     return Probe(
         name="completion",
         description="POST /v1/chat/completions completes the prompts",
@@ -71,40 +71,30 @@ def _completion(prompts: tuple[str, ...], server: Server) -> Evidence:
     said: list[str] = []
     with openai_client(server) as api:
         for prompt in prompts:
-            answer = api.chat.completions.create(
-                model=server.model,
-                messages=[{"role": "user", "content": prompt}],
-                max_tokens=ANSWER_TOKENS,
-                temperature=0,
-            )
+            answer = _create(api, server, prompt, max_tokens=ANSWER_TOKENS)
             tokens = answer.usage.completion_tokens if answer.usage else 0
             if not answer.choices or tokens < 1:
                 raise ProbeFailed(f"no token came back for {excerpt(prompt)!r}")
-            said.append(f"{tokens} tokens: {excerpt(answer.choices[0].message.content or '')!r}")
+            said.append(f"{tokens} tokens: {excerpt(_text(answer.choices[0]))!r}")
     return passed("; ".join(said))
 
 
 def streaming() -> Probe:
-    """A streamed chat completion comes in more than one part and says why it ended."""
+    """A streamed completion comes in parts and says why it ended."""
     return Probe(name="streaming", description="a completion streams in parts", run=_streaming)
 
 
 def _streaming(server: Server) -> Evidence:
     parts = 0
     reason = None
-    with openai_client(server) as api:
-        stream = api.chat.completions.create(
-            model=server.model,
-            messages=[{"role": "user", "content": QUESTION}],
-            max_tokens=ANSWER_TOKENS,
-            temperature=0,
-            stream=True,
-        )
-        with stream:
-            for chunk in stream:
-                for choice in chunk.choices:
-                    parts += bool(choice.delta.content)
-                    reason = choice.finish_reason or reason
+    with (
+        openai_client(server) as api,
+        _create(api, server, QUESTION, max_tokens=ANSWER_TOKENS, stream=True) as stream,
+    ):
+        for chunk in stream:
+            for choice in chunk.choices:
+                parts += bool(_text(choice))
+                reason = choice.finish_reason or reason
     if reason is None:
         raise ProbeFailed(f"the stream ended after {parts} parts without a finish_reason")
     if parts < 1:
@@ -122,18 +112,30 @@ def structured_output() -> Probe:
 
 
 def _structured_output(server: Server) -> Evidence:
+    wanted = {"type": "json_schema", "json_schema": {"name": "capital", "schema": SCHEMA, "strict": True}}
     with openai_client(server) as api:
-        answer = api.chat.completions.create(
-            model=server.model,
-            messages=[{"role": "user", "content": QUESTION}],
-            max_tokens=STRUCTURED_TOKENS,
-            temperature=0,
-            response_format={
-                "type": "json_schema",
-                "json_schema": {"name": "capital", "schema": SCHEMA, "strict": True},
-            },
-        )
-    return passed(matches_schema(answer.choices[0].message.content or ""))
+        body = {"response_format": wanted}
+        answer = _create(api, server, QUESTION, max_tokens=STRUCTURED_TOKENS, extra_body=body)
+    return passed(matches_schema(_text(answer.choices[0])))
+
+
+def _create(api: openai.OpenAI, server: Server, prompt: str, **options: Any) -> Any:
+    """A chat completion, or a plain one of a base model, which has no chat template and says so with 400."""
+    import openai
+
+    options = {"model": server.model, "temperature": 0, **options}
+    try:
+        return api.chat.completions.create(messages=[{"role": "user", "content": prompt}], **options)
+    except openai.BadRequestError as error:
+        if "chat template" not in str(error).lower():
+            raise
+        return api.completions.create(prompt=prompt, **options)
+
+
+def _text(choice: Any) -> str:
+    """The text of a choice: of a message, of a part of one, or plain."""
+    message = getattr(choice, "message", None) or getattr(choice, "delta", None)
+    return (message.content if message is not None else getattr(choice, "text", None)) or ""
 
 
 def matches_schema(text: str) -> str:

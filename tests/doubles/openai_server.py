@@ -57,18 +57,18 @@ class Handler(BaseHTTPRequestHandler):
         if budget + len(prompt.split()) > MAX_MODEL_LEN and self.broken != "over-long":
             self.answer(400, {"error": {"message": f"max_tokens={budget} is too large", "code": 400}})
             return
+        if self.broken == "chat template" and self.is_chat():
+            message = "As of transformers v4.44, default chat template is no longer allowed"
+            self.answer(400, {"error": {"message": message, "code": 400}})
+            return
         text = "hello"
         if "response_format" in body and self.broken != "structured":
             text = json.dumps({"city": "Paris", "is_capital": True})
         if body.get("stream"):
             self.stream(text)
             return
-        choice = {
-            "index": 0,
-            "finish_reason": "stop",
-            "text": text,
-            "message": {"role": "assistant", "content": text},
-        }
+        said = {"message": {"role": "assistant", "content": text}} if self.is_chat() else {"text": text}
+        choice = {"index": 0, "finish_reason": "stop", **said}
         usage = {"prompt_tokens": 1, "completion_tokens": 1, "total_tokens": 2}
         if self.broken == "completion":
             usage["completion_tokens"] = 0
@@ -83,12 +83,19 @@ class Handler(BaseHTTPRequestHandler):
         self.send_header("connection", "close")
         self.end_headers()
         for letter in text:
-            chunk = {"choices": [{"index": 0, "delta": {"content": letter}, "finish_reason": None}]}
-            self.wfile.write(f"data: {json.dumps(chunk)}\n\n".encode())
+            self.part(letter, None)
         if self.broken != "streaming":
-            end = {"choices": [{"index": 0, "delta": {}, "finish_reason": "stop"}]}
-            self.wfile.write(f"data: {json.dumps(end)}\n\ndata: [DONE]\n\n".encode())
+            self.part("", "stop")
+            self.wfile.write(b"data: [DONE]\n\n")
         self.close_connection = True
+
+    def part(self, text: str, reason: str | None) -> None:
+        said = {"delta": {"content": text}} if self.is_chat() else {"text": text}
+        choice = {"index": 0, "finish_reason": reason, **said}
+        self.wfile.write(f"data: {json.dumps({'choices': [choice]})}\n\n".encode())
+
+    def is_chat(self) -> bool:
+        return self.path == "/v1/chat/completions"
 
     def answer(self, status: int, content: Any) -> None:
         data = (content if isinstance(content, str) else json.dumps(content)).encode()

@@ -30,6 +30,10 @@ def test_a_server_that_is_well_passes_every_probe(serve: ServerMaker) -> None:
     assert set(outcomes(serve("")).values()) == {Outcome.passed}
 
 
+def test_a_base_model_without_a_chat_template_is_asked_for_plain_completions(serve: ServerMaker) -> None:
+    assert set(outcomes(serve("chat template")).values()) == {Outcome.passed}
+
+
 @pytest.mark.parametrize(
     ("broken", "probe"),
     [
