@@ -101,7 +101,7 @@ def expected(error: ErrorDetails, field: FieldInfo | None) -> tuple[str, str]:
         return f"text of at most {context['max_length']:,} characters", "SV013"
     if name == "string_pattern_mismatch":
         description = (field.description if field else None) or f"text that matches {context['pattern']}"
-        return description.rstrip("."), "SV013"
+        return f"{description[:1].lower()}{description[1:]}".rstrip("."), "SV013"
     return error["msg"][:1].lower() + error["msg"][1:], "SV013"
 
 
