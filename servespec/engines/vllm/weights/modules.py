@@ -15,6 +15,8 @@ from servespec.engines.vllm.quantization import effective_quantization
 from servespec.memory.shards import ceil_div, shard_shape
 from servespec.models.facts import Part, Split, TensorGroup, TensorKind, WeightFormat
 from servespec.models.quantization import by_format
+from servespec.models.quantization.matching import FUSED
+from servespec.rules.versions import holds
 
 if TYPE_CHECKING:
     from servespec.deployment import Deployment
@@ -22,19 +24,9 @@ if TYPE_CHECKING:
 VOCABULARY_PADDING = 64
 """vllm/model_executor/layers/vocab_parallel_embedding.py DEFAULT_VOCAB_PADDING_SIZE."""
 
-FUSED = {
-    "q_proj": "qkv_proj",
-    "k_proj": "qkv_proj",
-    "v_proj": "qkv_proj",
-    "gate_proj": "gate_up_proj",
-    "up_proj": "gate_up_proj",
-    "in_proj_qkv": "in_proj_qkvz",
-    "in_proj_z": "in_proj_qkvz",
-    "in_proj_b": "in_proj_ba",
-    "in_proj_a": "in_proj_ba",
-    "q_a_proj": "fused_qkv_a_proj",
-    "kv_a_proj_with_mqa": "fused_qkv_a_proj",
-}
+EXPERTS_SPAN_REPLICAS = ">=0.9"
+"""FusedMoEParallelConfig.make: without expert parallelism experts are split over data-parallel ranks as well."""
+
 DOWN = frozenset({"down_proj", "w2", "output_linear", "fc2"})
 
 
@@ -160,6 +152,12 @@ def _piece(deployment: Deployment, group: TensorGroup) -> Piece:
     in_tower = group.part in (Part.vision, Part.audio)
     replicated = in_tower and deployment.settings.value("mm_encoder_tp_mode") == "data"
     ranks = 1 if whole_experts or replicated else tensor_parallel
+    if (
+        group.kind is TensorKind.expert
+        and not whole_experts
+        and holds(EXPERTS_SPAN_REPLICAS, deployment.version)
+    ):
+        ranks *= deployment.settings.integer("data_parallel_size")
     padding = VOCABULARY_PADDING if group.part in (Part.decoder, Part.mtp) else 1
     return Piece(
         shape=shard_shape(group, ranks, padding), experts=experts, dtype=group.dtype, split=group.split

@@ -143,3 +143,12 @@ def test_offloaded_weights_leave_the_gpu_where_the_runner_offloads(runner: str, 
     plain = weights_term(deploy(env=env), 0).size_bytes
     found = weights_term(deploy(env=env, args={"cpu_offload_gb": 4}), 0).size_bytes
     assert plain - found == offloaded
+
+
+def test_experts_are_split_over_data_parallel_replicas_too() -> None:
+    def experts(**parallel: Any) -> int:
+        term = weights_term(deploy(config=MIXTRAL, parallel=parallel), 0)
+        return {part.name: part.size_bytes for part in term.parts}["experts"]
+
+    assert experts(tensor=2, data=2) == experts(tensor=4)
+    assert experts(tensor=2, data=2, expert=True) == experts(tensor=4)
