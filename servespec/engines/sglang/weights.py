@@ -15,7 +15,7 @@ from servespec.engines.sglang.placement import VOCABULARY_PADDING, Ranks, loaded
 from servespec.engines.sglang.versions import is_since
 from servespec.memory.budget import Term
 from servespec.memory.shards import ceil_div, round_up, shard_shape
-from servespec.models.facts import Quantization, TensorGroup, TensorKind
+from servespec.models.facts import Quantization, RopeTable, TensorGroup, TensorKind, WeightFormat
 from servespec.models.quantization import by_format, checkpoint_bytes, online_quantization
 
 MIB = 2**20
@@ -26,6 +26,8 @@ SMALL_BYTES, SMALL_SEGMENT_BYTES = MIB, 2 * MIB
 MEDIUM_BYTES, MEDIUM_SEGMENT_BYTES = 10 * MIB, 20 * MIB
 LARGE_STEP_BYTES = 2 * MIB
 ALIGNMENT_BYTES = 512
+
+MROPE_POSITIONS = 4  # what RopeTable counts for each position of a multimodal table
 
 # mem_cache/kv_cache_configurator.py: "draft weights are now counted".
 DRAFT_IS_COUNTED = "0.5.14"
@@ -59,7 +61,7 @@ def weights(deployment: Deployment, stage: int) -> Term:
     """
     model = deployment.model
     parameters, repacked = _parameters(deployment, stage)
-    tables = [table.positions * table.rotary_dim * 4 for table in model.rope]
+    tables = [_table_bytes(table, deployment) for table in model.rope]
     exact = sum(size * count for size, count in parameters) + sum(tables)
     holes = mxfp4.holes_bytes(repacked, deployment)
     taken = reserved_bytes([*parameters, *((size, 1) for size in tables)]) + holes
@@ -90,6 +92,22 @@ def weights(deployment: Deployment, stage: int) -> Term:
             ),
         ),
     )
+
+
+def _table_bytes(table: RopeTable, deployment: Deployment) -> int:
+    """Bytes of a table of sines and cosines (layers/rotary_embedding/base.py, mrope.py, rope_variant.py).
+
+    float32 on CUDA but for longrope's; a multimodal table has no positions of its own for images; Gemma 3's scaling
+    is left out (models/gemma3_causal.py).
+    """
+    positions = table.positions
+    if table.kind == "mrope":
+        positions //= MROPE_POSITIONS
+    most = deployment.model.extra.get("max_position_embeddings")
+    if table.kind == "linear" and deployment.model.model_type.startswith("gemma3") and isinstance(most, int):
+        positions = min(positions, most)
+    is_float32 = deployment.gpu.kind == "cuda" and table.kind != "longrope"
+    return positions * table.rotary_dim * (4 if is_float32 else 2)
 
 
 def counts_draft(deployment: Deployment) -> bool:
@@ -143,13 +161,20 @@ def _parameters(deployment: Deployment, stage: int) -> tuple[list[tuple[int, int
                 one = mxfp4.padded(one, deployment)
                 repacked += checkpoint_bytes(one, found, dtype)
             size = checkpoint_bytes(one, found, dtype) // layers
-            key = (_fused_name(part), layers)
-            fused[key] = fused.get(key, 0) + size
+            weight = size if found is None else _packed_bytes(one, found) // layers
+            for suffix, part_bytes in (("", weight), (" scales", size - weight)):
+                key = (_fused_name(part) + suffix, layers)
+                fused[key] = fused.get(key, 0) + part_bytes
             if group.module.endswith(".kv_b_proj"):
                 # models/deepseek_common/attention_forward_methods: w_kc and w_vc, copies that decoding multiplies by.
                 copies = checkpoint_bytes(one, None, dtype) // layers
                 fused[(f"{_fused_name(part)} absorbed", layers)] = copies
-    return [(size, count) for (_, count), size in fused.items()], repacked
+    return [(size, count) for (_, count), size in fused.items() if size > 0], repacked
+
+
+def _packed_bytes(group: TensorGroup, found: WeightFormat) -> int:
+    """Bytes of the packed weights alone; scales and zero points are tensors of their own."""
+    return group.elements * group.count * found.bits // 8
 
 
 def _shard(group: TensorGroup, ranks: Ranks) -> TensorGroup:

@@ -184,3 +184,32 @@ def test_nvfp4_weights_need_blackwell_until_marlin_reads_them(version: str, gpu:
     quantized = {"quant_method": "modelopt", "quant_algo": "NVFP4", "group_size": 16, "ignore": ["lm_head"]}
     found = budget(deploy(config={**LLAMA_8B, "quantization_config": quantized}, version=version, gpu=gpu))
     assert (found.verdict is not Verdict.does_not_fit) is fits
+
+
+def test_scales_are_tensors_of_their_own_to_the_allocator() -> None:
+    """Int8 weights of Llama-3.1-8B fill their segments exactly; the scales beside them share small ones."""
+    scheme = {"num_bits": 8, "type": "int", "strategy": "channel", "symmetric": True}
+    quantized = {
+        "quant_method": "compressed-tensors",
+        "format": "int-quantized",
+        "config_groups": {
+            "group_0": {
+                "targets": ["Linear"],
+                "weights": scheme,
+                "input_activations": {**scheme, "strategy": "token", "dynamic": True},
+            }
+        },
+        "ignore": ["lm_head"],
+    }
+    found = budget(deploy(config={**LLAMA_8B, "quantization_config": quantized}))
+    segments = next(part for part in found.weights.parts if part.name == "allocator segments")
+    assert 0 <= segments.size_bytes < 4 * MIB
+
+
+def test_tables_of_sines_are_float32_on_cuda_and_the_model_s_type_on_rocm() -> None:
+    def table(gpu: str) -> int:
+        parts = budget(deploy(gpu=gpu)).weights.parts
+        return next(part.size_bytes for part in parts if part.name == "rotary tables")
+
+    assert table("H100") == 131072 * 128 * 4
+    assert table("MI300X") == 131072 * 128 * 2
