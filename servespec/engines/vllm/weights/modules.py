@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 VOCABULARY_PADDING = 64
 """vllm/model_executor/layers/vocab_parallel_embedding.py DEFAULT_VOCAB_PADDING_SIZE."""
 
-EXPERTS_SPAN_REPLICAS = ">=0.9"
+EXPERTS_SPAN_REPLICAS = ">=0.8.5"
 """FusedMoEParallelConfig.make: without expert parallelism experts are split over data-parallel ranks as well."""
 
 DOWN = frozenset({"down_proj", "w2", "output_linear", "fc2"})
