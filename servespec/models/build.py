@@ -34,7 +34,7 @@ def checkpoint_dtype(config: Config) -> str | None:
 def _quantization(config: Mapping[str, Any], beside: Mapping[str, Any] | None) -> Quantization | None:
     if beside is None and not any(key in config for key in QUANTIZED):
         return None
-    from servespec.models.quantization.parse import parse
+    from servespec.models.quantization.declared import parse
 
     return parse(config, beside)
 

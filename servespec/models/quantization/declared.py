@@ -2,33 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
-from functools import partial
+from importlib import import_module
 from typing import Any
 
 from servespec.errors import UnmodelledError
 from servespec.models.config import Config
 from servespec.models.facts import Quantization
-from servespec.models.quantization import compressed_tensors, integer, modelopt, plain
 
-METHODS: Mapping[str, Callable[[Config], Quantization]] = {
-    "awq": integer.awq,
-    "auto_awq": integer.awq,
-    "gptq": integer.gptq,
-    "auto-round": integer.auto_round,
-    "intel/auto-round": integer.auto_round,
-    "fp8": plain.fp8,
-    "fbgemm_fp8": plain.fbgemm_fp8,
-    "mxfp4": plain.mxfp4,
-    "bitsandbytes": plain.bitsandbytes,
-    "torchao": plain.torchao,
-    "eetq": plain.eetq,
-    "compressed-tensors": compressed_tensors.parse,
-    "compressed_tensors": compressed_tensors.parse,
-    "modelopt": modelopt.parse,
-    "modelopt_fp4": modelopt.parse,
-    "modelopt_mixed": modelopt.parse,
+# The word in a configuration → module and function that read it; only the one in question is imported.
+METHODS: Mapping[str, tuple[str, str]] = {
+    "awq": ("integer", "awq"),
+    "auto_awq": ("integer", "awq"),
+    "gptq": ("integer", "gptq"),
+    "auto-round": ("integer", "auto_round"),
+    "intel/auto-round": ("integer", "auto_round"),
+    "fbgemm_fp8": ("plain", "fbgemm_fp8"),
+    "mxfp4": ("plain", "mxfp4"),
+    "bitsandbytes": ("plain", "bitsandbytes"),
+    "torchao": ("plain", "torchao"),
+    "eetq": ("plain", "eetq"),
+    "compressed-tensors": ("compressed_tensors", "parse"),
+    "compressed_tensors": ("compressed_tensors", "parse"),
+    "modelopt": ("modelopt", "parse"),
+    "modelopt_fp4": ("modelopt", "parse"),
+    "modelopt_mixed": ("modelopt", "parse"),
 }
 
 
@@ -67,22 +66,32 @@ def parse(config: Mapping[str, Any], hf_quant_config: Mapping[str, Any] | None =
     if found is None:
         if not hf_quant_config or not hf_quant_config.get("quantization"):
             return None
-        return modelopt.parse(Config(hf_quant_config, path="hf_quant_config."))
+        return _read("modelopt", Config(hf_quant_config, path="hf_quant_config."))
     own = Config(found, path="quantization_config.")
     method = method_of(found)
     if method == "fp8":
         quantization = _fp8(own, fp4_experts=config.get("expert_dtype") == "fp4")
     else:
-        quantization = (METHODS.get(method) or partial(_unknown, method))(own)
+        quantization = _read(method, own)
     return replace(quantization, towers=False) if language_only else quantization
 
 
+def _read(method: str, own: Config) -> Quantization:
+    if method not in METHODS:
+        raise UnmodelledError(f"quantization {method[:60] or 'without a quant_method'}")
+    module, function = METHODS[method]
+    reader = getattr(import_module(f"servespec.models.quantization.{module}"), function)
+    quantization: Quantization = reader(own)
+    return quantization
+
+
 def _fp8(own: Config, *, fp4_experts: bool) -> Quantization:
+    from servespec.models.quantization import plain
+
     base = plain.fp8_with_fp4_experts(own) if fp4_experts else plain.fp8(own)
+    if not own.has("quantized_layers"):
+        return base
+    from servespec.models.quantization.modelopt import layer_formats
+
     # DeepSeek-V4 whose experts ModelOpt has made NVFP4: its lists override the fp8
-    layers = modelopt.layer_formats(own.mapping("quantized_layers"))
-    return replace(base, formats=(*layers, *base.formats))
-
-
-def _unknown(method: str, _: Config) -> Quantization:
-    raise UnmodelledError(f"quantization {method[:60] or 'without a quant_method'}")
+    return replace(base, formats=(*layer_formats(own.mapping("quantized_layers")), *base.formats))
