@@ -36,6 +36,13 @@ def method_of(deployment: Deployment) -> str | None:
     return str(speculative.get("method", "draft_model"))
 
 
+def draft_tokens(deployment: Deployment) -> int:
+    """Tokens drafted a step; 0 without speculation."""
+    speculative = deployment.settings.value("speculative_config")
+    tokens = speculative.get("num_speculative_tokens") if isinstance(speculative, Mapping) else 0
+    return tokens if isinstance(tokens, int) else 0
+
+
 def draft_deployment(deployment: Deployment) -> Deployment | None:
     """The draft model as a deployment of its own under the target's settings; None without one.
 

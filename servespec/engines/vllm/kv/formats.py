@@ -9,11 +9,12 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from servespec.engines.vllm.speculative import draft_tokens
 from servespec.errors import UnmodelledError
 from servespec.memory.elements import element_bytes
 from servespec.memory.kv import state_bytes, token_elements
 from servespec.memory.shards import heads_per_rank
-from servespec.models.facts import KVKind, KVLayers
+from servespec.models.facts import KVKind, KVLayers, StateTensor
 
 if TYPE_CHECKING:
     from servespec.deployment import Deployment
@@ -63,9 +64,19 @@ def recurrent_page_bytes(deployment: Deployment, kept: KVLayers) -> int:
     settings = deployment.settings
     given = [str(settings.value(name) or "auto") for name in ("mamba_cache_dtype", "mamba_ssm_cache_dtype")]
     *first, last = kept.states
+    drafts = draft_tokens(deployment)
     states = [
-        *(replace(state, dtype=state.dtype if given[0] == "auto" else given[0]) for state in first),
+        *(_with_drafts(state, drafts, state.dtype if given[0] == "auto" else given[0]) for state in first),
         replace(last, dtype=last.dtype if given[1] == "auto" else given[1]),
     ]
     changed = replace(kept, states=tuple(states))
     return state_bytes(changed, settings.integer("tensor_parallel_size"), str(settings.value("dtype")))
+
+
+def _with_drafts(state: StateTensor, drafts: int, dtype: str | None) -> StateTensor:
+    """A convolution's state holds as many inputs more as tokens are drafted (mamba_utils.py, num_spec)."""
+    if len(state.shape) != 2 or not drafts:
+        return replace(state, dtype=dtype)
+    axis = 0 if state.split_axis == 1 else 1
+    shape = tuple(size + drafts * (place == axis) for place, size in enumerate(state.shape))
+    return replace(state, shape=shape, dtype=dtype)

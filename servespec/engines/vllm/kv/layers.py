@@ -5,14 +5,13 @@ Source: vllm/v1/kv_cache_interface.py; the attention layers' get_kv_cache_spec.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from servespec.engines.vllm.kv.formats import page_bytes, recurrent_page_bytes
 from servespec.engines.vllm.kv.hybrid import attention_block_size
 from servespec.engines.vllm.placement import loads_mtp
-from servespec.engines.vllm.speculative import draft_deployment
+from servespec.engines.vllm.speculative import draft_deployment, draft_tokens
 from servespec.memory.shards import ceil_div
 from servespec.models.facts import KVKind, KVLayers, Part
 from servespec.rules.versions import holds
@@ -133,9 +132,7 @@ def _states_per_request(deployment: Deployment, kept: KVLayers) -> int:
 
     0 where every block has a state of its own (mode ``all``).
     """
-    speculative = deployment.settings.value("speculative_config")
-    drafts = speculative.get("num_speculative_tokens") if isinstance(speculative, Mapping) else 0
-    extra = drafts if isinstance(drafts, int) else 0
+    extra = draft_tokens(deployment)
     mode = deployment.settings.value("mamba_cache_mode")
     if mode == "all":
         return 0
