@@ -21,7 +21,7 @@ from servespec.render import render, write
 pytestmark = [pytest.mark.engine, pytest.mark.usefixtures("one_engine_at_a_time")]
 SpecMaker = Callable[..., Path]
 ENGINES = ("vllm", "sglang")
-SHORT = {"workload": {"output_tokens": 8}}
+SHORT = {"workload": {"input_tokens": 16, "output_tokens": 8, "requests": 4, "concurrency": 2}}
 
 
 @pytest.fixture(scope="module", params=ENGINES)
@@ -99,15 +99,25 @@ def test_the_openai_client_gets_an_answer_and_a_stream(served: Served, tmp_path:
     assert len(done.stdout) > 2
 
 
-def test_sglangs_own_language_generates_chooses_forks_and_holds_to_a_pattern(
-    served: Served, python: Path, tmp_path: Path
-) -> None:
-    if served.deployment.engine != "sglang":
-        pytest.skip("SGLang's language speaks to SGLang alone")
+def test_an_engines_own_client_says_what_only_it_can(served: Served, python: Path, tmp_path: Path) -> None:
+    has_own = any(made.path.endswith(".native.py") for made in render(served.deployment, "client"))
+    assert has_own == (served.deployment.engine == "sglang")
+    if not has_own:
+        return
     done = run([python, program(served.deployment, "client", ".native.py", tmp_path)])
     lines = done.stdout.splitlines()
     assert any(line.strip() in ("yes", "no") for line in lines)
     assert any(line.count("-") == 2 and line.replace("-", "").isdigit() and len(line) == 10 for line in lines)
+
+
+def test_vllms_load_generator_takes_the_rendered_command(
+    served: Served, vllm_python: Path, tmp_path: Path
+) -> None:
+    script = program(served.deployment, "bench", ".vllm-bench.sh", tmp_path)
+    done = run([script], PATH=f"{vllm_python.parent}{os.pathsep}{os.environ['PATH']}")
+    figures = dict(line.split(":", 1) for line in done.stdout.splitlines() if ":" in line)
+    assert int(figures["Successful requests"]) == 4
+    assert int(figures["Total generated tokens"]) == 4 * 8
 
 
 def resolved(engine: str, spec: Path) -> Deployment:

@@ -253,3 +253,32 @@ def test_compose_names_folders_from_where_it_lies(deployment: Deployment) -> Non
     (found,) = yaml.safe_load(made.text)["services"].values()
     sources = [volume["source"] for volume in found["volumes"] if volume["type"] == "bind"]
     assert sources == ["../../models/a", "/srv/b"]
+
+
+def test_the_workload_becomes_commands_of_other_load_generators() -> None:
+    workload = {
+        "input_tokens": 600,
+        "output_tokens": 50,
+        "concurrency": 8,
+        "requests": 20,
+        "shared_prefix_tokens": 100,
+    }
+    deployment = make_deployment(workload=workload)
+    vllm = text(deployment, make_launch(), "bench", ".vllm-bench.sh")
+    for words in (
+        "--random-input-len 500",
+        "--random-prefix-len 100",
+        "--random-output-len 50",
+        "--num-prompts 20",
+    ):
+        assert words in vllm
+    assert "--max-concurrency 8" in vllm
+    guidellm = text(deployment, make_launch(), "bench", ".guidellm.sh")
+    assert "kind=concurrent,streams=8" in guidellm
+    assert "prompt_tokens=600,output_tokens=50" in guidellm
+
+
+def test_a_request_rate_opens_the_loop() -> None:
+    deployment = make_deployment(workload={"requests_per_second": 2.5})
+    assert "--request-rate 2.5" in text(deployment, make_launch(), "bench", ".vllm-bench.sh")
+    assert "kind=poisson,rate=2.5" in text(deployment, make_launch(), "bench", ".guidellm.sh")

@@ -1,0 +1,15 @@
+#!/bin/sh
+# Rendered by servespec 0.1.0 from three-engines.yaml for sglang 0.5.17, format bench.
+# Change the spec and render again; servespec keeps a file that was changed by hand.
+# servespec-hash: sha256:d3ec5cb217933e91382609d1130c64b848b13c7d744685dd2f75b06ccef57cfb
+# Needs the package guidellm (0.8).
+set -eu
+default=http://localhost:8000
+model=mistralai/Mistral-7B-Instruct-v0.3
+
+exec guidellm run \
+  --backend "kind=openai_http,target=${SERVER_URL:-$default},model=$model" \
+  --profile kind=concurrent,streams=32 \
+  --constraint kind=max_requests,count=100 \
+  --data kind=synthetic_text,prompt_tokens=512,output_tokens=128 \
+  --seed kind=static,value=0
