@@ -64,6 +64,8 @@ OWN_MODELS = frozenset(
 
 # Model types that run by FlashLlamaAttention, which alone insists on it: flash_llama_modeling.py of 3.3.7.
 KV_HEADS_DIVIDE = frozenset({"llama", "granite", "phi3"})
+# Those that divide by the heads of a shard, which may not be none: flash_{gemma,mistral,qwen2}_modeling.py of 3.3.7.
+KV_HEAD_FOR_EACH = frozenset({"gemma", "mistral", "qwen2"})
 
 
 @rule(
@@ -96,7 +98,8 @@ def heads_not_divisible(subject: Subject) -> Iterable[Finding]:
     engine="tgi",
     versions=">=2.0",
     summary="The shards must divide the key/value heads of Llama-like models.",
-    explanation="TGI does not copy key/value heads over shards: more shards than heads are refused.",
+    explanation="TGI does not copy key/value heads over shards: more shards than heads are refused, by Llama-like models with "
+    "words, by Gemma, Mistral and Qwen2 with a division by zero.",
     error_text="`num_key_value_heads` must be divisible by `num_shards` (got `num_key_value_heads`: A and `num_shards`: B",
     fix="Choose a number of shards that divides the key/value heads.",
     source="TGI 3.3.7 server/text_generation_server/models/custom_modeling/flash_llama_modeling.py",
