@@ -41,10 +41,15 @@ def expand(arguments: Sequence[str]) -> list[str]:
 
 def load_inputs(arguments: Sequence[str]) -> Iterator[LoadedSpec]:
     """Load what the arguments mean, one after the other."""
+    return load_all(expand(arguments))
+
+
+def load_all(paths: Sequence[str]) -> Iterator[LoadedSpec]:
+    """Load files, and standard input where a path is '-'."""
     from servespec.spec.loader import load, load_text
     from servespec.spec.source import MAX_SOURCE_BYTES
 
-    for path in expand(arguments):
+    for path in paths:
         if path == "-":
             yield load_text(sys.stdin.buffer.read(MAX_SOURCE_BYTES + 1))
         else:

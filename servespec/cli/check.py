@@ -87,13 +87,14 @@ def check(
     Exits with 0 when nothing is an error, 1 when something is, 2 when nothing could be checked.
     """
     from servespec.check import Options, check_files
-    from servespec.cli._inputs import load_inputs
+    from servespec.cli._inputs import expand, load_all
     from servespec.control.govern import Selection
     from servespec.report import write
     from servespec.report.style import style_of
 
     options = Options(targets=targets, online=online, selection=Selection(select, ignore))
-    loaded = load_inputs(files)
+    paths = expand(files)
+    loaded = load_all(paths)
     if diff:
         from servespec.cli._fixing import show_diff
 
@@ -106,6 +107,10 @@ def check(
         from servespec.cli._fixing import ignore_all
 
         report = ignore_all(loaded, options, add_ignores)
+    elif len(paths) > 1 and "-" not in paths:
+        from servespec.parallel import check_paths
+
+        report = check_paths(paths, options)
     else:
         report = check_files(loaded, options)
     if output is None:

@@ -57,8 +57,12 @@ class CheckReport:
         return int(self.count(Severity.error) > 0 or (strict and self.count(Severity.warning) > 0))
 
 
-def _reduce(mapping: MappingProxyType[Any, Any]) -> tuple[Any, ...]:
-    return MappingProxyType, (dict(mapping),)
+def _restored(items: dict[Any, Any]) -> MappingProxyType[Any, Any]:
+    return MappingProxyType(items)
 
 
-copyreg.pickle(MappingProxyType, _reduce)  # reports cross process borders when files are checked in parallel
+def _reduced(mapping: MappingProxyType[Any, Any]) -> tuple[Any, ...]:
+    return _restored, (dict(mapping),)
+
+
+copyreg.pickle(MappingProxyType, _reduced)  # reports cross process borders when files are checked in parallel
