@@ -14,7 +14,6 @@ from servespec.rules.versions import holds
 
 if TYPE_CHECKING:
     from servespec.deployment import Deployment
-    from servespec.hardware.gpu import GPU
 
 PACKED = frozenset({"awq", "gptq", "pack-quantized"})
 
@@ -45,14 +44,17 @@ def kernel_for(deployment: Deployment, module: Module, form: WeightFormat) -> Ke
     if form.name == "nvfp4":
         return Kernel.cutlass_fp4 if capability >= (10, 0) else Kernel.marlin
     if form.name == "mxfp4" and module.kind is TensorKind.expert:
-        return _mxfp4_experts(deployment.version, gpu, capability)
+        return mxfp4_experts_kernel(deployment)
     return Kernel.plain
 
 
-def _mxfp4_experts(version: str, gpu: GPU, capability: tuple[int, int]) -> Kernel:
+def mxfp4_experts_kernel(deployment: Deployment) -> Kernel:
     """select_mxfp4_moe_backend; triton_kernels came with the wheel in 0.11, before it Hopper ran Marlin."""
+    if deployment.gpu.kind == "rocm":
+        return Kernel.rocm_mxfp4
+    capability = deployment.gpu.compute_capability or (0, 0)
     if (10, 0) <= capability < (11, 0):
         return Kernel.trtllm
     if (9, 0) <= capability < (10, 0):
-        return Kernel.triton_mxfp4 if holds(">=0.11", version) else Kernel.marlin
-    return Kernel.marlin
+        return Kernel.triton_mxfp4 if holds(">=0.11", deployment.version) else Kernel.marlin
+    return Kernel.marlin if deployment.gpu.kind == "cuda" else Kernel.plain

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from servespec.engines.vllm.weights.kernels import Kernel, kernel_for
+from servespec.engines.vllm.quantization import effective_quantization
+from servespec.engines.vllm.weights.kernels import Kernel, kernel_for, mxfp4_experts_kernel
 from servespec.engines.vllm.weights.modules import Module
 from servespec.memory.elements import element_bytes
 from servespec.memory.shards import ceil_div, elements_of, round_up
@@ -36,6 +37,8 @@ def stored_sizes(deployment: Deployment, module: Module) -> tuple[int, ...]:
     dtype = str(deployment.settings.value("dtype"))
     if module.form is None:
         pieces = module.pieces
+        if _is_bias_of_triton_experts(deployment, module):
+            dtype = "float32"
         return (sum(elements_of(p.shape) * p.experts * element_bytes(p.dtype or dtype) for p in pieces),)
     kernel = kernel_for(deployment, module, module.form)
     if module.form.name == "mxfp4" and module.kind is TensorKind.expert:
@@ -47,6 +50,15 @@ def stored_sizes(deployment: Deployment, module: Module) -> tuple[int, ...]:
     if module.form.name == "fp8":
         return _fp8(deployment, module, module.form, kernel)
     return _integers(deployment, module, module.form, kernel)
+
+
+def _is_bias_of_triton_experts(deployment: Deployment, module: Module) -> bool:
+    """Triton's MXFP4 experts take their biases in float32 (quantization/mxfp4.py process_weights_after_loading)."""
+    quantization = effective_quantization(deployment)
+    if quantization is None or module.kind is not TensorKind.bias or module.experts == 1:
+        return False
+    form = quantization.formats[0][1]
+    return form.name == "mxfp4" and mxfp4_experts_kernel(deployment) is Kernel.triton_mxfp4
 
 
 def quantized_bytes(module: Module, form: WeightFormat) -> int:

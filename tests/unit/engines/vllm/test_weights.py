@@ -7,6 +7,7 @@ import pytest
 
 from servespec.engines.vllm.weights import weights_term
 from servespec.engines.vllm.weights.allocator import CachingAllocator
+from servespec.models.sources.catalogue import read
 from tests.unit.engines.vllm.deployments import (
     GEMMA3_27B,
     LLAMA_8B,
@@ -152,3 +153,30 @@ def test_experts_are_split_over_data_parallel_replicas_too() -> None:
 
     assert experts(tensor=2, data=2) == experts(tensor=4)
     assert experts(tensor=2, data=2, expert=True) == experts(tensor=4)
+
+
+@pytest.mark.parametrize(
+    ("gpu", "version", "measured", "within"),
+    [
+        ("H100-80GB", "0.25.1", 13_976_352_768, 3 * MIB),  # h100-vllm-0.25.1 gpt-oss-20b-eager: Triton
+        ("A100-80GB", "0.19.0", int(13.72 * 2**30), 6 * MIB),  # page-myoceane-1: Marlin
+    ],
+)
+def test_mxfp4_experts_are_padded_as_their_kernel_wants(
+    gpu: str, version: str, measured: int, within: int
+) -> None:
+    found = read("openai/gpt-oss-20b")
+    assert found is not None
+    size = weights_term(deploy(config=found.config, gpu=gpu, version=version), 0).size_bytes
+    assert size == pytest.approx(measured, abs=within)
+
+
+def test_a_vision_tower_brings_buffers_of_its_own() -> None:
+    """vLLM 0.25.1: the tower of Qwen3-VL-8B takes 1.28 GiB, dropped with limits of 0."""
+    found = read("Qwen/Qwen3-VL-8B-Instruct")
+    assert found is not None
+    none = {"limit_mm_per_prompt": {"image": 0, "video": 0}}
+    limits = {"max_batched_tokens": 8192}
+    with_tower = weights_term(deploy(config=found.config, limits=limits), 0).size_bytes
+    without = weights_term(deploy(config=found.config, args=none, limits=limits), 0).size_bytes
+    assert (with_tower - without) / 2**30 == pytest.approx(1.28, abs=0.02)
