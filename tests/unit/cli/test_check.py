@@ -175,7 +175,5 @@ def test_a_plain_check_imports_neither_typer_nor_rich(good: Path) -> None:
         "import sys; from servespec.cli import invoke; invoke(['check', sys.argv[1]]); "
         "print([m for m in ('typer', 'click', 'rich', 'argparse', 'jinja2', 'httpx') if m in sys.modules])"
     )
-    done = subprocess.run(
-        [sys.executable, "-c", code, str(good)], text=True, capture_output=True, check=True
-    )
+    done = subprocess.run([sys.executable, "-c", code, str(good)], text=True, capture_output=True, check=True)
     assert done.stdout.splitlines()[-1] == "[]"
