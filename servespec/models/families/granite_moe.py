@@ -18,7 +18,7 @@ from servespec.models.families.blocks import (
     norms,
     router,
 )
-from servespec.models.families.mamba import Mamba2, mamba2_states, mamba2_tensors
+from servespec.models.families.mamba import Mamba2, chunk_extra, mamba2_states, mamba2_tensors
 from servespec.models.rope import rope_tables
 
 ARCHITECTURES = ("GraniteMoeForCausalLM", "GraniteMoeSharedForCausalLM", "GraniteMoeHybridForCausalLM")
@@ -79,4 +79,5 @@ def build(config: Config) -> Architecture:
         rope=rope_tables(config, size.head_dim) if rotary else (),
         tied_embeddings=config.tied,
         moe=moe,
+        extra=chunk_extra(config) if recurrent else {},
     )

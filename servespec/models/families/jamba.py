@@ -25,6 +25,7 @@ from servespec.models.families.blocks import (
 )
 from servespec.models.families.mamba import (
     Mamba2,
+    chunk_extra,
     mamba1_states,
     mamba1_tensors,
     mamba2_states,
@@ -120,4 +121,5 @@ def build(config: Config) -> Architecture:
         rope=() if config.model_type == "jamba" else rope_tables(config, size.head_dim),
         tied_embeddings=config.tied,
         moe=moe,
+        extra={} if config.model_type == "jamba" else chunk_extra(config),
     )

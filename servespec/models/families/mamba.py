@@ -25,6 +25,12 @@ ARCHITECTURES = ("MambaForCausalLM", "FalconMambaForCausalLM", "Mamba2ForCausalL
 MODEL_TYPES = ("mamba", "falcon_mamba", "mamba2")
 
 
+def chunk_extra(config: Config) -> dict[str, int | float | str | bool]:
+    """Tokens of a chunk of Mamba 2's scan, where the configuration says (vLLM config/model.py get_mamba_chunk_size)."""
+    tokens = config.optional("mamba_chunk_size", "chunk_size")
+    return {"mamba_chunk_size": tokens} if tokens else {}
+
+
 @dataclass(frozen=True, slots=True)
 class Mamba2:
     """Sizes of a Mamba 2 mixer."""
@@ -222,4 +228,5 @@ def build(config: Config) -> Architecture:
         ),
         kv=(keep,),
         tied_embeddings=tied,
+        extra=chunk_extra(config) if config.model_type == "mamba2" else {},
     )

@@ -25,7 +25,7 @@ from servespec.models.families.blocks import (
     parameter,
     router,
 )
-from servespec.models.families.mamba import Mamba2, mamba2_states, mamba2_tensors
+from servespec.models.families.mamba import Mamba2, chunk_extra, mamba2_states, mamba2_tensors
 
 ARCHITECTURES = ("NemotronHForCausalLM",)
 MODEL_TYPES = ("nemotron_h",)
@@ -170,5 +170,8 @@ def build(config: Config) -> Architecture:
         kv=(*keeps, *draft_keeps),
         tied_embeddings=tied,
         moe=moe,
-        extra={"moe_latent_size": config.integer("moe_latent_size", default=0)},
+        extra={
+            "moe_latent_size": config.integer("moe_latent_size", default=0),
+            **chunk_extra(config),
+        },
     )

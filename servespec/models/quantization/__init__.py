@@ -8,9 +8,9 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from servespec.models.quantization.declared import parse
     from servespec.models.quantization.matching import by_format, format_of
     from servespec.models.quantization.online import online_quantization
-    from servespec.models.quantization.declared import parse
     from servespec.models.quantization.storage import checkpoint_bytes
 
 __all__ = ["by_format", "checkpoint_bytes", "format_of", "online_quantization", "parse"]
