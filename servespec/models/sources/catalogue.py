@@ -1,5 +1,8 @@
 """The catalogue that comes with servespec: one JSON file for each configuration, read only when asked for.
 
+An entry is the config.json of the Hub repository of that name, without the keys that cannot matter to memory
+(``scripts/models/catalogue.py``); tests hold its parameters against the repository's safetensors metadata.
+
 An id that is not in it by name may be there by shape: instruct, chat and base variants of one model have the same
 tensors and KV layout, and mirrors publish them unchanged. Only words that never change a shape are set aside, so a
 quantized or later variant is never taken for another.
