@@ -79,7 +79,7 @@ class Launch:
     in environment variables, empty where the engine reads none. ``own_flags`` are the flags without model,
     address and name, for orchestrators that set those themselves; ``orchestrators`` are those that know the engine.
     ``batch_command`` answers the requests of a file, empty where the engine has no such program.
-    ``metrics_path`` is where Prometheus finds metrics, None where the server exposes none.
+    ``mig_profile`` (``3g.40gb``) is set where each GPU is a part of one. ``metrics_path`` is where Prometheus finds metrics, None where the server exposes none.
     """
 
     engine: str
@@ -103,6 +103,7 @@ class Launch:
     gpus_per_node: int = 0
     nodes: int = 1
     gpu_kind: str = "cuda"
+    mig_profile: str | None = None
     container_flags: tuple[str, ...] = ()
     secret_flags: tuple[tuple[str, str], ...] = ()
     offline: Mapping[str, SettingValue] | None = None

@@ -179,6 +179,12 @@ def _unknown(name: str, value: SettingValue) -> Iterator[str]:
         yield f"{spelling}={value}"
 
 
+def mig_profile(deployment: Deployment) -> str | None:
+    """``3g.40gb`` where the spec's GPU is a part of one (A100-80GB-MIG-3g.40gb)."""
+    _, separator, profile = deployment.gpu.name.rpartition("-MIG-")
+    return profile if separator else None
+
+
 def looks_like_flag(value: SettingValue) -> bool:
     """Whether the value, or one of a list, would be read as a flag where it stands as a word of its own."""
     if isinstance(value, tuple | list):

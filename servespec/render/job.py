@@ -49,6 +49,11 @@ class Job:
         return label[:MAX_LABEL].strip("-")
 
     @property
+    def cluster_name(self) -> str:
+        """The name of cluster objects: those that a Service is made for begin with a letter (RFC 1035)."""
+        return self.name if self.name[:1].isalpha() else f"m-{self.name}"[:MAX_LABEL].rstrip("-")
+
+    @property
     def connect_host(self) -> str:
         """The address at which a client on the same machine finds the server."""
         return "localhost" if self.launch.host in {"0.0.0.0", "::", "[::]", ""} else self.launch.host  # noqa: S104

@@ -38,7 +38,7 @@ def metadata(job: Job, name: str | None = None) -> dict[str, object]:
     """Name, namespace and labels of an object."""
     namespace = job.deployment.spec.deploy.namespace
     return {
-        "name": name or job.name,
+        "name": name or job.cluster_name,
         **({"namespace": namespace} if namespace else {}),
         "labels": labels(job),
     }
@@ -150,8 +150,8 @@ def _words(words: tuple[Word, ...]) -> list[str]:
 
 
 def gpu_resources(launch: Launch) -> dict[str, str]:
-    """GPUs by the name of their device plug-in; none on a CPU."""
-    name = RESOURCES.get(launch.gpu_kind)
+    """GPUs by the name of their device plug-in, parts of one by their profile; none on a CPU."""
+    name = f"nvidia.com/mig-{launch.mig_profile}" if launch.mig_profile else RESOURCES.get(launch.gpu_kind)
     return {name: str(launch.gpus_per_node)} if name else {}
 
 

@@ -34,7 +34,7 @@ def metrics(job: Job) -> Mapping[str, Metric]:
 
 def series(job: Job, metric: Metric, suffix: str = "") -> str:
     """The metric of this deployment alone."""
-    return f'{metric.name}{suffix}{{job="{job.name}"}}'
+    return f'{metric.name}{suffix}{{job="{job.cluster_name}"}}'
 
 
 def rate(job: Job, metric: Metric, window: str, suffix: str = "") -> str:
@@ -54,7 +54,7 @@ def alerts(job: Job) -> tuple[Alert, ...]:
     made = [
         Alert(
             name="InferenceServerDown",
-            expression=f'up{{job="{job.name}"}} == 0',
+            expression=f'up{{job="{job.cluster_name}"}} == 0',
             minutes=5,
             severity="critical",
             summary="The server does not answer the scrape.",

@@ -59,6 +59,7 @@ def lower(deployment: Deployment) -> Launch:
         gpus_per_node=0 if deployment.gpu.is_cpu else deployment.spec.hardware.count,
         nodes=deployment.spec.hardware.nodes,
         gpu_kind=deployment.gpu.kind,
+        mig_profile=lowering.mig_profile(deployment),
         offline={
             name: value for name, value in values.items() if value is not None and name not in SERVER_ONLY
         },

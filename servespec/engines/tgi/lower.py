@@ -58,6 +58,7 @@ def lower(deployment: Deployment) -> Launch:
         gpus_per_node=0 if deployment.gpu.is_cpu else deployment.spec.hardware.count,
         nodes=deployment.spec.hardware.nodes,
         gpu_kind=deployment.gpu.kind,
+        mig_profile=lowering.mig_profile(deployment),
     )
 
 

@@ -103,7 +103,11 @@ def _accelerators(launch: Launch) -> dict[str, object]:
         }
     if launch.gpu_kind == "cpu":
         return {}
-    reservation = {"driver": "nvidia", "count": launch.gpus_per_node, "capabilities": ["gpu"]}
+    reservation: dict[str, object] = {"driver": "nvidia", "capabilities": ["gpu"]}
+    if launch.mig_profile is None:
+        reservation["count"] = launch.gpus_per_node
+    else:  # parts of a GPU have names that only their machine knows (nvidia-smi -L)
+        reservation["device_ids"] = [f"${{MIG_DEVICE_{n}:?}}" for n in range(launch.gpus_per_node)]
     return {"deploy": {"resources": {"reservations": {"devices": [reservation]}}}}
 
 

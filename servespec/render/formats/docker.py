@@ -27,6 +27,7 @@ def render(job: Job) -> tuple[Artefact, ...]:
         "secrets": job.launch.secrets,
         "options": tuple(_options(job)),
         "gpus": job.launch.gpus_per_node if job.launch.gpu_kind == "cuda" else 0,
+        "is_part": job.launch.mig_profile is not None,
         "cluster": job.launch.cluster,
         "first": _server(job.launch, rank=0),
         "others": _server(job.launch, rank=1),

@@ -29,7 +29,7 @@ def render(job: Job) -> tuple[Artefact, ...]:
         "kind": "ScaledObject",
         "metadata": metadata(job),
         "spec": {
-            "scaleTargetRef": {"apiVersion": "apps/v1", "kind": "Deployment", "name": job.name},
+            "scaleTargetRef": {"apiVersion": "apps/v1", "kind": "Deployment", "name": job.cluster_name},
             "minReplicaCount": replicas,
             "maxReplicaCount": replicas * GROWTH,
             # A replica is of no use before it has loaded: scaling down sooner would undo what was just begun.

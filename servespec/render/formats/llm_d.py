@@ -53,7 +53,7 @@ def _values(job: Job) -> dict[str, object]:
     if launch.secrets:
         artifacts["authSecretName"] = secret_name(job)
     return {
-        "fullnameOverride": job.name,
+        "fullnameOverride": job.cluster_name,
         "modelArtifacts": artifacts,
         "accelerator": {"type": ACCELERATORS[launch.gpu_kind]},
         "routing": {"servicePort": launch.port, "proxy": {"enabled": False}},
@@ -101,7 +101,7 @@ def _pool(job: Job) -> dict[str, object]:
             "selector": {"matchLabels": selector(job)},
             "targetPorts": [{"number": job.launch.port}],
             "endpointPickerRef": {
-                "name": f"{job.name}-epp",
+                "name": f"{job.cluster_name}-epp",
                 "port": {"number": PICKER_PORT},
                 # A picker that is down makes routing blind, not impossible.
                 "failureMode": "FailOpen",

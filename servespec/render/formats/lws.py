@@ -31,7 +31,7 @@ def render(job: Job) -> tuple[Artefact, ...]:
     assert cluster is not None
     launch = renamed(job.launch, {cluster.rank: RANK, cluster.head: LEADER})
     named = replace(job, launch=launch)
-    chosen = {NAME_LABEL: job.name, ROLE: "leader"}
+    chosen = {NAME_LABEL: job.cluster_name, ROLE: "leader"}
     objects = [*storage(named), _set(named), service(named, chosen)]
     text = dump_yaml(*objects, header=job.header.comment() + secret_note(job))
     return (Artefact(f"{job.name}.lws.yaml", text),)

@@ -58,7 +58,7 @@ def _model(job: Job) -> dict[str, object]:
     resource, count = next(iter(gpu_resources(launch).items()), ("nvidia.com/gpu", "0"))
     rest = [variable for variable in environment(job) if variable["name"] != KEY_VARIABLE]
     return {
-        "name": job.name,
+        "name": job.cluster_name,
         "repository": repository or launch.image.reference,
         "tag": tag if repository else "latest",
         "modelURL": launch.model,

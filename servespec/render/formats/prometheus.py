@@ -46,7 +46,7 @@ def _scrape(job: Job) -> dict[str, object]:
     return {
         "scrape_configs": [
             {
-                "job_name": job.name,
+                "job_name": job.cluster_name,
                 "metrics_path": job.launch.metrics_path,
                 "scrape_interval": INTERVAL,
                 "static_configs": [{"targets": [target]}],

@@ -12,12 +12,16 @@ from servespec.render.words import container_program
 PULL_SECONDS = 1800
 """Policy: an image of ten gigabytes over a link of 100 Mbit/s comes before the container starts."""
 
-NEEDS = "one node, and no folder that is relative"
+NEEDS = "one node with whole GPUs, and no folder that is relative"
 
 
 def supports(launch: Launch) -> bool:
-    """One node; relative folders would be relative to podman's own unit folder."""
-    return launch.cluster is None and not any(source.startswith(".") for source, _ in launch.mounts)
+    """One node; relative folders would be relative to podman's own unit folder, and parts of a GPU have no fixed names."""
+    return (
+        launch.cluster is None
+        and launch.mig_profile is None
+        and not any(source.startswith(".") for source, _ in launch.mounts)
+    )
 
 
 def render(job: Job) -> tuple[Artefact, ...]:

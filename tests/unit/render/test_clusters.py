@@ -163,6 +163,23 @@ def test_gpus_are_asked_for_by_the_name_of_their_plug_in() -> None:
     assert container("vllm", CPU)["resources"] == {}
 
 
+def test_a_name_that_begins_with_a_digit_gets_a_letter_where_a_service_needs_one() -> None:
+    found = objects(made("vllm", {**PLAIN, "name": "3B.model"}, "kubernetes", ".kubernetes.yaml"))
+    assert found["Service"]["metadata"]["name"] == "m-3b-model"
+    rules = made("vllm", {**PLAIN, "name": "3B.model"}, "prometheus", ".rules.yaml")
+    assert 'job="m-3b-model"' in rules
+
+
+def test_a_part_of_a_gpu_is_asked_for_as_such() -> None:
+    part = {**PLAIN, "hardware": {"gpu": "A100-80GB-MIG-3g.40gb"}}
+    assert container("vllm", part)["resources"]["limits"] == {"nvidia.com/mig-3g.40gb": "1"}
+    (service,) = yaml.safe_load(made("vllm", part, "compose", ".compose.yaml"))["services"].values()
+    (device,) = service["deploy"]["resources"]["reservations"]["devices"]
+    assert device["device_ids"] == ["${MIG_DEVICE_0:?}"]
+    assert "count" not in device
+    assert '\\"device=${MIG_DEVICES:?}\\"' in made("vllm", part, "docker", ".docker.sh")
+
+
 def test_words_with_kubernetes_own_syntax_stay_words() -> None:
     found = container("vllm", {**PLAIN, "server": {"served_model_name": "$(HOME) $$(x)"}})
     assert "$$(HOME) $$$$(x)" in found["args"]
