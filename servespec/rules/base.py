@@ -70,7 +70,7 @@ class Rule(Card):
             return False
         if deployment is None or self.engine is None:
             return True
-        return self.engine == deployment.engine and holds(self.versions, deployment.version)
+        return self.engine == deployment.engine and holds(self.versions, subject.version)
 
     def diagnose(self, subject: Subject) -> Iterator[Diagnostic]:
         """Run the rule and turn what it finds into diagnostics."""

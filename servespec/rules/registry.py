@@ -23,7 +23,7 @@ def rules_in_question(subject: Subject) -> Iterator[Rule]:
     if deployment is None:
         candidates = _candidates("spec", None, "")
     else:
-        candidates = _candidates("target", deployment.engine, deployment.version)
+        candidates = _candidates("target", deployment.engine, subject.version)
     said = subject.words
     for triggers, module, attribute in candidates:
         if not triggers or not triggers.isdisjoint(said):

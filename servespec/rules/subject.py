@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from servespec.models.facts import KVKind
+from servespec.rules.versions import release
 
 if TYPE_CHECKING:
     from pydantic import BaseModel
@@ -37,6 +38,15 @@ class Subject:
         """The deployment, for rules of scope ``target``, which are only run where there is one."""
         assert self.deployment is not None
         return self.deployment
+
+    @property
+    def version(self) -> str:
+        """The engine's version that rules are held against: the one that is asked for, where it is a number.
+
+        Flags follow the nearest release of the catalogue, but a rule may know a release that is not in it.
+        """
+        asked = self.target.asked_version
+        return asked if release(asked) else self.target.version
 
     @property
     def model(self) -> ModelFacts:

@@ -118,6 +118,6 @@ def fp8_experts_before_ada(subject: Subject) -> Iterable[Finding]:
         return
     if facts.method == "fp8" and gpu.compute_capability < (8, 9):
         yield Finding(
-            message=f"{gpu.name} has no FP8 units, and SGLang {subject.target.version} has no other kernel for FP8 experts",
+            message=f"{gpu.name} has no FP8 units, and SGLang {subject.version} has no other kernel for FP8 experts",
             key="hardware.gpu",
         )

@@ -108,11 +108,10 @@ def heads_not_divisible(subject: Subject) -> Iterable[Finding]:
 def kv_heads_not_divisible(subject: Subject) -> Iterable[Finding]:
     """kv heads % shards != 0 for families that insist."""
     number, model = shards(subject), subject.model
-    if (
-        model.model_type in KV_HEADS_DIVIDE
-        and model.attention_heads % number == 0
-        and model.kv_heads % number
-    ):
+    if model.attention_heads % number:
+        return
+    divides = model.model_type in KV_HEADS_DIVIDE and model.kv_heads % number
+    if divides or (model.model_type in KV_HEAD_FOR_EACH and model.kv_heads < number):
         yield Finding(
             message=f"{model.kv_heads} key/value heads cannot be divided by {number} shards",
             key=shards_key(subject),

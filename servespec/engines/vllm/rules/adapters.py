@@ -39,16 +39,14 @@ def lora_rank_not_offered(subject: Subject) -> Iterable[Finding]:
     rank = subject.integer("max_lora_rank") or (adapters.max_rank if adapters else None)
     if rank is None or not has_adapters(subject):
         return
-    if (subject.key("max_lora_rank") or "").startswith("targets.") and holds(
-        ">=0.13", subject.target.version
-    ):
+    if (subject.key("max_lora_rank") or "").startswith("targets.") and holds(">=0.13", subject.version):
         return  # the parser's own choices say it: SV203
     for versions, ranks in RANKS:
-        if holds(versions, subject.target.version) and rank not in ranks:
+        if holds(versions, subject.version) and rank not in ranks:
             above = next((value for value in ranks if value > rank), None)
             key = subject.key("max_lora_rank") or "model.adapters.max_rank"
             yield Finding(
-                message=f"max_lora_rank is {rank}; vLLM {subject.target.version} takes {listed(ranks)}",
+                message=f"max_lora_rank is {rank}; vLLM {subject.version} takes {listed(ranks)}",
                 key=key,
                 fix=Fix(f"take {above}", changes=(Change(key, above),)) if above else None,
             )

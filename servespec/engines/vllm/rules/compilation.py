@@ -173,7 +173,7 @@ def attention_backend_variable_ignored(subject: Subject) -> Iterable[Finding]:
         return
     own = "VLLM_ATTENTION_BACKEND" in subject.target.target.env
     yield Finding(
-        message=f"vLLM {subject.target.version} does not read VLLM_ATTENTION_BACKEND: use args.attention_backend",
+        message=f"vLLM {subject.version} does not read VLLM_ATTENTION_BACKEND: use args.attention_backend",
         key="targets.vllm.env.VLLM_ATTENTION_BACKEND" if own else "env.VLLM_ATTENTION_BACKEND",
     )
 

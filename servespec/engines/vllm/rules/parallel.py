@@ -260,6 +260,6 @@ def pipeline_with_speculation(subject: Subject) -> Iterable[Finding]:
     if asked and pipeline_parallel(subject) > 1:
         yield Finding(
             message=f"pipeline parallelism of {pipeline_parallel(subject)} stages and speculative decoding are refused "
-            f"together by vLLM {subject.target.version}",
+            f"together by vLLM {subject.version}",
             key=pipeline_parallel_key(subject),
         )

@@ -81,7 +81,7 @@ LEAST_CAPABILITY: tuple[tuple[frozenset[str], str, int], ...] = (
 )
 def quantization_unknown(subject: Subject) -> Iterable[Finding]:
     """The asked method, or the checkpoint's, is not known to the release."""
-    method, version = quantization(subject), subject.target.version
+    method, version = quantization(subject), subject.version
     if method is None or method in known_methods(version):
         return
     checkpoint = subject.model.quantization.method.lower() if subject.model.quantization else None
@@ -167,7 +167,7 @@ def _share_family(left: str, right: str) -> bool:
 )
 def quantization_needs_newer_gpu(subject: Subject) -> Iterable[Finding]:
     """Capability below the method's least."""
-    found, method, version = capability(subject), quantization(subject), subject.target.version
+    found, method, version = capability(subject), quantization(subject), subject.version
     if found is None or method is None:
         return
     for methods, versions, least in LEAST_CAPABILITY:
@@ -224,7 +224,7 @@ def bfloat16_needs_ampere(subject: Subject) -> Iterable[Finding]:
 def awq_needs_float16(subject: Subject) -> Iterable[Finding]:
     """awq asked for, activations in bfloat16."""
     asked = asked_quantization(subject)
-    if quantization(subject) != "awq" or (asked != "awq" and not holds("<0.5.3", subject.target.version)):
+    if quantization(subject) != "awq" or (asked != "awq" and not holds("<0.5.3", subject.version)):
         return
     chosen = dtype(subject)
     found = capability(subject)
@@ -232,7 +232,7 @@ def awq_needs_float16(subject: Subject) -> Iterable[Finding]:
         return
     if (chosen or subject.model.dtype) == "bfloat16":
         yield Finding(
-            message=f"awq computes in float16 alone in vLLM {subject.target.version}, the activations would be "
+            message=f"awq computes in float16 alone in vLLM {subject.version}, the activations would be "
             "bfloat16: set model.dtype to float16 or leave the quantization to the checkpoint",
             key=dtype_key(subject) if chosen else quantization_key(subject),
             fix=Fix("compute in float16", changes=(Change("model.dtype", "float16", safe=False),)),

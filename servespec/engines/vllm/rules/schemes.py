@@ -44,7 +44,7 @@ def scheme_needs_newer_gpu(subject: Subject) -> Iterable[Finding]:
     found, facts = capability(subject), subject.model.quantization
     if found is None or facts is None or quantization(subject) != "compressed-tensors":
         return
-    version = subject.target.version
+    version = subject.version
     for name in {form.name for _, form in facts.formats}:
         for form, versions, least in LEAST_OF_SCHEME:
             if name == form and holds(versions, version) and found < least:
@@ -81,10 +81,39 @@ def backend_without_sinks(subject: Subject) -> Iterable[Finding]:
     without = (asked.startswith("FLASH_ATTN") and found < 90) or (
         asked == "FLASHINFER" and not 100 <= found < 120
     )
-    if without and not (asked == "FLASHINFER" and found == 90 and holds(">=0.30", subject.target.version)):
+    if without and not (asked == "FLASHINFER" and found == 90 and holds(">=0.30", subject.version)):
         key = subject.key("attention_backend")
         yield Finding(
             message=f"{asked} has no attention sinks on {subject.target.gpu.name}, which gpt-oss needs: leave the backend out",
             key=key or "env.VLLM_ATTENTION_BACKEND",
             fix=Fix("leave it to vLLM", changes=(Change(key, remove=True, safe=False),)) if key else None,
+        )
+
+
+@rule(
+    code="SV268",
+    name="vllm-fp8-kv-cache-before-ada",
+    severity=Severity.error,
+    engine="vllm",
+    versions=">=0.11,<0.12",
+    summary="In 0.11 an FP8 KV cache fails below compute capability 8.9.",
+    explanation="FlashAttention 2 has no FP8 cache, so 0.11 takes Triton kernels, which cannot convert e4m3 before Ada. Later "
+    "releases prefer FlashInfer, which can (see SV305); before 0.11 the old engine took over.",
+    error_text="type fp8e4nv not supported in this architecture. The supported fp8 dtypes are ('fp8e4b15', 'fp8e5')",
+    fix="Use kv_cache.dtype: fp8_e5m2 or auto, or a newer release.",
+    source="vllm-project/vllm issue 26431 (0.11.0, RTX 3090)",
+    triggers=("kv_cache.dtype", "args.kv_cache_dtype"),
+)
+def fp8_kv_cache_before_ada(subject: Subject) -> Iterable[Finding]:
+    """fp8 or fp8_e4m3 KV cache below 8.9, FlashInfer not asked for."""
+    found = capability(subject)
+    asked = subject.text("kv_cache_dtype") or subject.spec.kv_cache.dtype
+    flashinfer = "FLASHINFER" in str(subject.env.get("VLLM_ATTENTION_BACKEND", "")).upper()
+    if found is not None and found < 89 and asked in ("fp8", "fp8_e4m3") and not flashinfer:
+        key = subject.key("kv_cache_dtype") or "kv_cache.dtype"
+        yield Finding(
+            message=f"a {asked} KV cache fails on {subject.target.gpu.name} (compute capability {found / 10:.1f}) in vLLM "
+            f"{subject.version}: use fp8_e5m2",
+            key=key,
+            fix=Fix("use fp8_e5m2", changes=(Change(key, "fp8_e5m2", safe=False),)),
         )

@@ -1,0 +1,34 @@
+"""Starts that people published as refused: each is found before a start, as an error."""
+
+from __future__ import annotations
+
+import json
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from servespec.check import check_file
+from servespec.diagnostics import Severity
+from servespec.memory.budget import Verdict
+from servespec.spec.loader import load_text
+
+FOLDER = Path(__file__).parents[2] / "data" / "refusals"
+ROWS: list[dict[str, Any]] = [
+    json.loads(line) for line in (FOLDER / "refusals.jsonl").read_text("utf-8").splitlines()
+]
+
+
+@cache
+def found(number: int) -> tuple[Verdict, tuple[str, ...]]:
+    row = ROWS[number]
+    report = check_file(load_text(json.dumps(row["spec"]), f"{row['id']}.yaml", FOLDER))
+    return report.verdict, tuple(d.code for d in report.diagnostics if d.severity is Severity.error)
+
+
+@pytest.mark.parametrize("number", range(len(ROWS)), ids=[row["id"] for row in ROWS])
+def test_a_published_refusal_is_an_error_before_the_start(number: int) -> None:
+    verdict, codes = found(number)
+    assert codes, ROWS[number]["error"]
+    assert verdict in (Verdict.invalid, Verdict.does_not_fit, Verdict.unknown)
