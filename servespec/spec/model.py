@@ -7,11 +7,12 @@ what the engine of that version would do by itself.
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal, TypeAlias
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from servespec.spec.types import (
+    ArgValue,
     EnvValue,
     Fraction,
     ImageReference,
@@ -279,9 +280,6 @@ class Deploy(Section):
         None, description="Volume or claim that keeps downloaded weights.", examples=["hf-cache"]
     )
     namespace: Text | None = Field(None, description="Kubernetes namespace.", examples=["inference"])
-
-
-ArgValue: TypeAlias = Any
 
 
 class Target(Section):

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Annotated, TypeAlias
+from collections.abc import Mapping, Sequence
+from math import isfinite
+from typing import Annotated, Any, TypeAlias
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
+from pydantic_core import PydanticCustomError
 
 MAX_INTEGER = 2**53
 """Largest integer that JSON readers keep exactly."""
@@ -13,7 +16,11 @@ Text: TypeAlias = Annotated[
     str, Field(min_length=1, max_length=4096, pattern=r"^[^\x00-\x08\x0b-\x1f\x7f]*$")
 ]
 Name: TypeAlias = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]{0,254}$")]
-EnvValue: TypeAlias = Annotated[str, Field(max_length=32768, pattern=r"^[^\x00]*$")] | bool | int | float
+_Integer: TypeAlias = Annotated[int, Field(ge=-MAX_INTEGER, le=MAX_INTEGER)]
+_Float: TypeAlias = Annotated[float, Field(ge=-MAX_INTEGER, le=MAX_INTEGER)]
+EnvValue: TypeAlias = (
+    Annotated[str, Field(max_length=32768, pattern=r"^[^\x00]*$")] | bool | _Integer | _Float
+)
 ImageReference: TypeAlias = Annotated[
     str, Field(min_length=1, max_length=1024, pattern=r"^[A-Za-z0-9][A-Za-z0-9._:/@+-]*$")
 ]
@@ -23,3 +30,23 @@ PositiveFloat: TypeAlias = Annotated[float, Field(gt=0, le=1e9)]
 NonNegativeFloat: TypeAlias = Annotated[float, Field(ge=0, le=1e9)]
 Fraction: TypeAlias = Annotated[float, Field(gt=0, le=1)]
 Port: TypeAlias = Annotated[int, Field(ge=1, le=65535)]
+
+
+def _argument(value: Any) -> Any:
+    """The value of a flag as plain frozen data. Numbers are those that JSON readers keep."""
+    if isinstance(value, Mapping):
+        return {str(name): _argument(item) for name, item in value.items()}
+    if isinstance(value, str | bool) or value is None:
+        return value
+    if isinstance(value, Sequence):
+        return tuple(_argument(item) for item in value)
+    if isinstance(value, float) and not isfinite(value):
+        raise PydanticCustomError("finite_number", "a finite number")
+    if isinstance(value, int) and abs(value) > MAX_INTEGER:
+        raise PydanticCustomError(
+            "argument_integer", "an integer of at most {limit}", {"limit": f"{MAX_INTEGER:,}"}
+        )
+    return value
+
+
+ArgValue: TypeAlias = Annotated[Any, AfterValidator(_argument)]

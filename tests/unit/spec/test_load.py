@@ -86,6 +86,14 @@ targets:
         ),
         (GOOD.replace("{gpu: H100-80GB}", "{}"), "SV011", 5, "hardware.gpu is missing"),
         (GOOD.replace("name: small\n", ""), "SV011", 1, "name is missing"),
+        (GOOD + "targets: {vllm: {args: {a: [1, {b: .nan}]}}}\n", "SV012", 6, "a finite number"),
+        (
+            GOOD + f"targets: {{vllm: {{args: {{a: {'9' * 5000}}}}}}}\n",
+            "SV013",
+            6,
+            "at most 9,007,199,254,740,992",
+        ),
+        (GOOD + f"env: {{A: {'9' * 50}}}\n", "SV012", 6, "env.A is a value of type integer"),
         (GOOD + "env: {A: [1]}\n", "SV012", 6, "expected text, a number, true or false"),
     ],
 )
