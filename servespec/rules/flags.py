@@ -26,7 +26,19 @@ def _findings(subject: Subject, *codes: str) -> Iterator[Finding]:
             )
         elif problem.suggestion and problem.code == "bad-choice":
             fix = Fix(f"write {problem.suggestion}", changes=(Change(key, problem.suggestion, safe=False),))
+        if problem.code == "unknown-flag" and _is_of_a_release_not_named(subject, engine, name):
+            message = (
+                f"{problem.message}; no version is named, so the newest is followed: name the one that runs"
+            )
+            yield Finding(message=message, key=key, fix=fix, engine=engine, severity=Severity.warning)
+            continue
         yield Finding(message=problem.message, key=key, fix=fix, engine=engine)
+
+
+def _is_of_a_release_not_named(subject: Subject, engine: str, name: str) -> bool:
+    from servespec.engines.flag_catalogue import load
+
+    return subject.spec.targets[engine].version is None and bool(load(engine, "newest").history(name))
 
 
 @rule(
@@ -36,7 +48,8 @@ def _findings(subject: Subject, *codes: str) -> Iterator[Finding]:
     scope="spec",
     summary="This version of the engine has no such flag.",
     explanation="The name is held against the flags of the exact version. It may be misspelt, belong to another engine, or "
-    "have come or gone with another release: the message says which, and the nearest name.",
+    "have come or gone with another release: the message says which, and the nearest name. It is a warning where the spec "
+    "names no version and some release has the flag.",
     error_text="error: unrecognized arguments: --A\nerror: unexpected argument '--A' found",
     fix="Take the name that the message offers; `servespec flags ENGINE VERSION` lists them all.",
     source=_SOURCE,
