@@ -25,6 +25,7 @@ OUT = Path(__file__).parents[2] / "servespec" / "models" / "class_defaults"
 MODEL_TYPES = [
     "llama",
     "mistral",
+    "whisper",
     "ministral3",
     "mixtral",
     "qwen2",

@@ -138,6 +138,7 @@ CASES: list[tuple[str, str, dict[str, Any]]] = [
     ("FalconH1ForCausalLM", "falcon_h1", {}),
     ("FalconH1ForCausalLM", "falcon_h1", {"mamba_rms_norm": True}),
     ("Exaone4ForCausalLM", "exaone4", {}),
+    ("WhisperForConditionalGeneration", "whisper", {}),
     ("Gemma3nForCausalLM", "gemma3n_text", {"num_kv_shared_layers": 0}),
     ("Glm4MoeLiteForCausalLM", "glm4_moe_lite", {"first_k_dense_replace": 1, "num_nextn_predict_layers": 0}),
     ("Glm4vForConditionalGeneration", "glm4v", {}),

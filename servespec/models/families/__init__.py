@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from servespec.models.config import Config
     from servespec.models.families.architecture import Architecture
 
-__all__ = ["FamilyModule", "architectures", "family_of"]
+__all__ = ["FamilyModule", "family_of"]
 
 
 class FamilyModule(Protocol):
@@ -38,11 +38,6 @@ class FamilyModule(Protocol):
 def _index() -> Mapping[str, Mapping[str, str]]:
     text = (Path(__file__).parent / "index.json").read_text(encoding="utf-8")
     return cast("Mapping[str, Mapping[str, str]]", json.loads(text))
-
-
-def architectures() -> tuple[str, ...]:
-    """Every architecture that some family models."""
-    return tuple(_index()["architectures"])
 
 
 def family_of(config: Config) -> tuple[str, FamilyModule]:

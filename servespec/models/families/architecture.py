@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
 
-from servespec.models.facts import KVKind, KVLayers, ModelFacts, MoE, RopeTable, TensorGroup, Vision
+from servespec.models.facts import KVKind, KVLayers, MoE, RopeTable, TensorGroup, Vision
 from servespec.models.families.blocks import Dimensions, Layers
 
 Extra = Mapping[str, int | float | str | bool]
@@ -74,6 +74,3 @@ def attention_layers(
     if sliding and window is not None:
         groups.append(windowed(size, sliding, window, value_dim=value_dim))
     return tuple(groups)
-
-
-__all__ = ["Architecture", "Extra", "ModelFacts", "attention_layers", "full_attention", "windowed"]

@@ -13,7 +13,6 @@ import pytest
 from servespec.errors import UnknownModelError, UnmodelledError
 from servespec.models import find
 from servespec.models.facts import ModelFacts
-from servespec.models.families import architectures
 from servespec.models.sources import catalogue
 from servespec.spec.model import Model
 
@@ -104,7 +103,7 @@ def test_the_index_of_families_is_fresh() -> None:
         [sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=True
     )
     assert shown.stdout == (ROOT / "servespec" / "models" / "families" / "index.json").read_text()
-    assert "LlamaForCausalLM" in architectures()
+    assert "LlamaForCausalLM" in json.loads(shown.stdout)["architectures"]
 
 
 def test_finding_a_model_is_quick_and_imports_only_its_family() -> None:
