@@ -56,7 +56,7 @@ def plain_mapping(given: Mapping[str, object]) -> Mapping[str, SettingValue]:
     for key, value in given.items():
         if isinstance(value, str | int | float | bool):
             plain[key] = value
-        elif isinstance(value, list):
+        elif isinstance(value, list | tuple):
             plain[key] = tuple(item for item in value if isinstance(item, str | int | float | bool))
     return plain
 
