@@ -63,6 +63,8 @@ def budget(deployment: Deployment) -> MemoryBudget:
         raise UnmodelledError(", ".join(deployment.model.unmodelled))
     requested = requested_bytes(deployment)
     stages = deployment.settings.integer("pipeline_parallel_size")
+    if not 1 <= stages <= deployment.model.layers:
+        raise UnmodelledError(f"{stages:,} pipeline stages for {deployment.model.layers} layers")
     budgets = [_stage(deployment, stage, requested) for stage in range(stages)]
     tightest = min(budgets, key=lambda stage: stage.capacity.num_blocks(stage.kv_bytes))
     if deployment.settings.flag("max_model_len_is_auto"):
