@@ -1,7 +1,7 @@
 #!/bin/sh
 # Rendered by servespec 0.1.0 from deepseek-v3-2x8xh200.yaml for sglang 0.5.17, format docker.
 # Change the spec and render again; servespec keeps a file that was changed by hand.
-# servespec-hash: sha256:8f9c873133ea996420e8280bb8d692287222b93297dbe904294a037fd8fb6f69
+# servespec-hash: sha256:2329440b079de0d34324639904b6974ffae37da692fdcf4f5654f3d8d06e715f
 set -eu
 engine=${CONTAINER_ENGINE:-docker}
 # Docker hands out GPUs by number; podman hands them out by the container device interface.
@@ -12,50 +12,25 @@ esac
 
 # Started on every node: NODE_RANK is 0 on the first, HEAD_ADDRESS the first node's address.
 export NODE_RANK HEAD_ADDRESS
-if [ "${NODE_RANK:?}" = 0 ]; then
-  exec "$engine" run "$@" \
-    --rm \
-    --name deepseek-v3-2x8xh200 \
-    --network host \
-    --mount type=volume,source=sglang-weights,target=/root/.cache/huggingface \
-    --shm-size 34359738368b \
-    --cap-drop ALL \
-    --security-opt no-new-privileges:true \
-    --env NODE_RANK \
-    --env HEAD_ADDRESS \
-    --stop-timeout 60 \
-    --entrypoint python3 lmsysorg/sglang:v0.5.17 -m sglang.launch_server \
-    --model-path deepseek-ai/DeepSeek-V3 \
-    --host 0.0.0.0 \
-    --port 8000 \
-    --context-length 65536 \
-    --max-running-requests 256 \
-    --tp-size 8 \
-    --pp-size 2 \
-    --nnodes 2 \
-    --node-rank "${NODE_RANK:?}" \
-    --dist-init-addr "${HEAD_ADDRESS:?}":20000
-else
-  exec "$engine" run "$@" \
-    --rm \
-    --name deepseek-v3-2x8xh200 \
-    --network host \
-    --mount type=volume,source=sglang-weights,target=/root/.cache/huggingface \
-    --shm-size 34359738368b \
-    --cap-drop ALL \
-    --security-opt no-new-privileges:true \
-    --env NODE_RANK \
-    --env HEAD_ADDRESS \
-    --stop-timeout 60 \
-    --entrypoint python3 lmsysorg/sglang:v0.5.17 -m sglang.launch_server \
-    --model-path deepseek-ai/DeepSeek-V3 \
-    --host 0.0.0.0 \
-    --port 8000 \
-    --context-length 65536 \
-    --max-running-requests 256 \
-    --tp-size 8 \
-    --pp-size 2 \
-    --nnodes 2 \
-    --node-rank "${NODE_RANK:?}" \
-    --dist-init-addr "${HEAD_ADDRESS:?}":20000
-fi
+exec "$engine" run "$@" \
+  --rm \
+  --name deepseek-v3-2x8xh200 \
+  --network host \
+  --mount type=volume,source=sglang-weights,target=/root/.cache/huggingface \
+  --shm-size 34359738368b \
+  --cap-drop ALL \
+  --security-opt no-new-privileges:true \
+  --env NODE_RANK \
+  --env HEAD_ADDRESS \
+  --stop-timeout 60 \
+  --entrypoint python3 lmsysorg/sglang:v0.5.17 -m sglang.launch_server \
+  --model-path deepseek-ai/DeepSeek-V3 \
+  --host 0.0.0.0 \
+  --port 8000 \
+  --context-length 65536 \
+  --max-running-requests 256 \
+  --tp-size 8 \
+  --pp-size 2 \
+  --nnodes 2 \
+  --node-rank "${NODE_RANK:?}" \
+  --dist-init-addr "${HEAD_ADDRESS:?}":20000
