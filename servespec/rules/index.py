@@ -135,6 +135,7 @@ INDEX: tuple[tuple[str, str, str, str, str, str | None, str, tuple[str, ...]], .
     ("SV326", "vllm-eplb-without-expert-parallel", "servespec.engines.vllm.rules.parallel", "eplb_without_expert_parallel", "target", "vllm", ">=0.9.2", ("args.enable_eplb",)),
     ("SV327", "vllm-redundant-experts-without-eplb", "servespec.engines.vllm.rules.parallel", "redundant_experts_without_eplb", "target", "vllm", ">=0.10.1", ("args.eplb_config",)),
     ("SV328", "vllm-pipeline-with-speculation", "servespec.engines.vllm.rules.parallel", "pipeline_with_speculation", "target", "vllm", "<0.9", ("speculative", "args.speculative_config", "args.speculative_model", "args.num_speculative_tokens")),
+    ("SV329", "vllm-architecture-unknown", "servespec.engines.vllm.rules.architecture", "architecture_unknown", "target", "vllm", ">=0.6", ()),
     ("SV330", "vllm-quantization-unknown", "servespec.engines.vllm.rules.quantization", "quantization_unknown", "target", "vllm", ">=0.6", ("model.quantization", "args.quantization", "model:quantized")),
     ("SV331", "vllm-quantization-not-of-checkpoint", "servespec.engines.vllm.rules.quantization", "quantization_not_of_checkpoint", "target", "vllm", "", ("model.quantization", "args.quantization")),
     ("SV332", "vllm-quantization-needs-newer-gpu", "servespec.engines.vllm.rules.quantization", "quantization_needs_newer_gpu", "target", "vllm", "", ("model.quantization", "args.quantization", "model:quantized")),
