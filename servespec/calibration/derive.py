@@ -9,6 +9,9 @@ from statistics import median
 from servespec.calibration.model import RESIDUAL, CalibratedTerm, Calibration, Conditions
 from servespec.calibration.rows import Row
 
+ALLOCATED = ("started", "allocated")
+"""Outcomes of starts whose KV cache was sized."""
+
 TERMS = ("weights_bytes", "activation_bytes", "non_torch_bytes", "cuda_graph_bytes")
 
 
@@ -20,7 +23,7 @@ def derive(rows: Iterable[Row], name: str) -> tuple[Calibration, ...]:
     """
     groups: dict[tuple[str, str, str], list[Row]] = defaultdict(list)
     for row in rows:
-        if row.outcome == "started" and row.predicted and row.measured.get("kv_cache_bytes") is not None:
+        if row.outcome in ALLOCATED and row.predicted and row.measured.get("kv_cache_bytes") is not None:
             groups[row.engine, row.version, row.gpu].append(row)
     return tuple(
         Calibration(name=name, engine=engine, version=version, gpu=gpu, terms=_terms(group))

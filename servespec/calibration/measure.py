@@ -29,18 +29,32 @@ ROUNDING = {"weights_bytes": 5_368_709, "activation_bytes": 5_368_709, "non_torc
 """Half of the 0.01 GiB to which engines round these in their logs."""
 
 
-def measure(trial: Trial, place: Place, limit_seconds: float, watcher: Watcher | None = None) -> Row:
-    """Start, read what was allocated, stop, wait for the memory to come back. Nothing is left running."""
+def measure(
+    trial: Trial,
+    place: Place,
+    limit_seconds: float,
+    watcher: Watcher | None = None,
+    *,
+    until_allocated: bool = False,
+) -> Row:
+    """Start, read what was allocated, stop, wait for the memory to come back. Nothing is left running.
+
+    ``until_allocated`` stops as soon as the log tells how many tokens the KV cache holds, before graphs are
+    captured and kernels compiled: the row then has the outcome ``allocated`` instead of ``started``.
+    """
     from servespec.runtime import run
 
     before = gpu_used_bytes()
     begun = time.monotonic()
     memory = {} if before is None else {"before": before}
     try:
-        with run(trial.deployment, place, limit_seconds=limit_seconds, watcher=watcher) as server:
-            seen = _observe(trial, server.url, server.observed())
+        enough = _is_allocated if until_allocated else None
+        with run(
+            trial.deployment, place, limit_seconds=limit_seconds, watcher=watcher, enough=enough
+        ) as server:
+            seen = server.observed() if until_allocated else _observe(trial, server.url, server.observed())
             ready = gpu_used_bytes()
-            outcome: dict[str, Any] = {"outcome": "started"}
+            outcome: dict[str, Any] = {"outcome": "allocated" if until_allocated else "started"}
             if ready is not None:
                 memory["ready"] = ready
     except StartFailed as failure:
@@ -51,6 +65,10 @@ def measure(trial: Trial, place: Place, limit_seconds: float, watcher: Watcher |
     if after is not None:
         memory["after"] = after
     return _row(trial, {**outcome, **_figures(seen)}, memory, seconds)
+
+
+def _is_allocated(seen: Observed) -> bool:
+    return seen.kv_tokens is not None and seen.kv_cache_bytes is not None
 
 
 def _observe(trial: Trial, url: str, log: Observed) -> Observed:

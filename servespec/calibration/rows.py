@@ -15,7 +15,7 @@ from servespec.errors import SourceError
 class Row:
     """One start: the spec, what was predicted before it, what was measured.
 
-    ``measured`` has ``outcome`` (started, refused, oom, timeout, failed) and bytes and tokens by the
+    ``measured`` has ``outcome`` (started, allocated, refused, oom, timeout, failed) and bytes and tokens by the
     names of the report; ``precision`` is half a unit of what the engine rounds to, nothing where it is
     exact. ``gpu_memory`` is NVML's used bytes before the start, when ready and after the stop.
     """

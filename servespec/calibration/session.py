@@ -40,6 +40,7 @@ class Session:
     stop_after_seconds: float | None = None
     version: str | None = None
     gpu: str | None = None
+    until_allocated: bool = False
 
     def predictions(self) -> Iterator[str]:
         """One JSON line a spec: what a start would be predicted to take."""
@@ -90,7 +91,8 @@ class Session:
 
         with tempfile.TemporaryDirectory() as work:
             trial = self._prepare(path, Path(work))
-            return measure(trial, Host(self.engine_python), self.limit_seconds)
+            place = Host(self.engine_python)
+            return measure(trial, place, self.limit_seconds, until_allocated=self.until_allocated)
 
     def _prepare(self, path: Path, work: Path) -> Trial:
         from servespec.calibration.trial import prepare

@@ -40,6 +40,13 @@ def command(
     gpu: Annotated[
         str | None, typer.Option(metavar="GPU", help="Predict for this GPU instead of the spec's.")
     ] = None,
+    until_allocated: Annotated[
+        bool,
+        typer.Option(
+            "--until-allocated",
+            help="Stop each start when its KV cache is sized: no graphs, no proof that it serves.",
+        ),
+    ] = False,
     predict_only: Annotated[
         bool, typer.Option("--predict", help="Write down the predictions and start nothing.")
     ] = False,
@@ -61,6 +68,7 @@ def command(
         stop_after_seconds=budget_seconds,
         version=version or installed_version(engine, engine_python),
         gpu=gpu,
+        until_allocated=until_allocated,
     )
     if predict_only:
         for line in session.predictions():

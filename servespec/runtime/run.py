@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from servespec.engines import get_engine
 from servespec.errors import UsageError
 from servespec.runtime.host import Host
-from servespec.runtime.running import Running, Watcher, start
+from servespec.runtime.running import Enough, Running, Watcher, start
 
 if TYPE_CHECKING:
     from servespec.deployment import Deployment
@@ -21,8 +21,9 @@ def run(
     *,
     limit_seconds: float | None = None,
     watcher: Watcher | None = None,
+    enough: Enough | None = None,
 ) -> Running:
-    """Start a deployment's server and wait until its model answers; use it in a ``with`` block, which stops it.
+    """Start a deployment's server and wait until its model answers (or its log says ``enough``); use it in a ``with`` block, which stops it.
 
     ``place`` is this host with what PATH has, unless given. ``limit_seconds`` is the longest that loading
     should take, unless given.
@@ -40,6 +41,7 @@ def run(
         limit_seconds=limit_seconds,
         api_key=api_key_of(deployment),
         watcher=watcher,
+        enough=enough,
     )
 
 

@@ -6,6 +6,7 @@ import signal
 import threading
 import time
 from collections import deque
+from collections.abc import Callable
 from types import TracebackType
 from typing import Protocol, Self
 
@@ -15,6 +16,9 @@ from servespec.errors import StartError
 from servespec.runtime.advice import advice
 from servespec.runtime.place import Backend, Place
 from servespec.runtime.readiness import answers, is_port_taken, reachable_url
+
+Enough = Callable[[Observed], bool]
+"""Whether what the log says is all that is wanted of a start."""
 
 LOG_LINES_KEPT = 20_000
 TAIL_LINES = 15
@@ -121,14 +125,18 @@ class Running:
         self._follower.join(timeout=5)
         return code
 
-    def wait_until_ready(self, limit_seconds: float, api_key: str | None = None) -> None:
-        """Block until the model answers.
+    def wait_until_ready(
+        self, limit_seconds: float, api_key: str | None = None, enough: Enough | None = None
+    ) -> None:
+        """Block until the model answers, or until the log says ``enough``.
 
         Raises:
             StartFailed: it ended before, or did not answer within ``limit_seconds``.
         """
         launch = self.launch
         while not answers(self.url, launch.health_path, launch.served_model_name, api_key):
+            if enough is not None and enough(self.observed()):
+                return
             if (code := self.poll()) is not None:
                 self._follower.join(timeout=5)
                 raise self._failure(f"{launch.engine} {launch.version} did not start: {_ended(code)}", code)
@@ -178,8 +186,9 @@ def start(
     limit_seconds: float | None = None,
     api_key: str | None = None,
     watcher: Watcher | None = None,
+    enough: Enough | None = None,
 ) -> Running:
-    """Start a server and wait until its model answers.
+    """Start a server and wait until its model answers, or until its log says ``enough``.
 
     ``limit_seconds`` is ``launch.load_seconds`` unless given. Nothing is left behind when it fails.
 
@@ -194,7 +203,9 @@ def start(
         )
     running = Running(launch, reader, place.begin(launch), watcher)
     try:
-        running.wait_until_ready(launch.load_seconds if limit_seconds is None else limit_seconds, api_key)
+        running.wait_until_ready(
+            launch.load_seconds if limit_seconds is None else limit_seconds, api_key, enough
+        )
     except BaseException:
         running.stop()
         raise
