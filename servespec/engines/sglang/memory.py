@@ -15,6 +15,7 @@ from servespec.calibration.model import Conditions
 from servespec.deployment import Deployment
 from servespec.engines.sglang import shortfalls
 from servespec.engines.sglang.device import Free, free_memory
+from servespec.engines.sglang.graph_tables import attention_tables
 from servespec.engines.sglang.outside import activation, graphs, request_table
 from servespec.engines.sglang.pools import Cell, cell
 from servespec.engines.sglang.requests import max_running_requests
@@ -127,7 +128,12 @@ def _assemble(deployment: Deployment, stage: Stage) -> MemoryBudget:
             Term("recurrent states", stage.states.size_bytes, stage.states.formula, stage.states.source),
         ),
     )
-    outside: tuple[Term, ...] = (activation(deployment), graphs(deployment), request_table(requests, context))
+    outside: tuple[Term, ...] = (
+        activation(deployment),
+        graphs(deployment),
+        attention_tables(deployment),
+        request_table(requests, context),
+    )
     if not counts_draft(deployment) and deployment.draft is not None:
         outside = (*outside, draft_weights(deployment))
     fraction = settings.number("mem_fraction_static")

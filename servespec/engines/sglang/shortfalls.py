@@ -175,12 +175,12 @@ def _capture(deployment: Deployment, kept_free: int, outside: Sequence[Term]) ->
         fraction = deployment.settings["mem_fraction_static"]
         yield Shortfall(
             kind=ShortfallKind.graphs_exceed_memory,
-            message=f"the request table and the CUDA graphs take about {need / GIB:.2f} GiB, "
+            message=f"the request table and the CUDA graphs with their tables take about {need / GIB:.2f} GiB, "
             f"mem_fraction_static {deployment.settings.number('mem_fraction_static'):.3g} keeps {kept_free / GIB:.2f} "
             "GiB free: SGLang runs out of memory while it captures",
             needed_bytes=need,
             available_bytes=kept_free,
             certain=need - spread > kept_free,
             key=fraction.key or "limits.max_concurrent_requests",
-            fix="lower mem_fraction_static, limits.max_concurrent_requests or cuda_graph_max_bs",
+            fix="lower mem_fraction_static, limits.max_model_len, limits.max_concurrent_requests or cuda_graph_max_bs",
         )

@@ -213,3 +213,24 @@ def test_tables_of_sines_are_float32_on_cuda_and_the_model_s_type_on_rocm() -> N
 
     assert table("H100") == 131072 * 128 * 4
     assert table("MI300X") == 131072 * 128 * 2
+
+
+@pytest.mark.parametrize(
+    ("gpu", "version", "args", "slot_bytes"),
+    [
+        ("H200-141GB", "0.5.17", {}, 4),  # FlashAttention 3: one table of slots
+        ("H200-141GB", "0.4.10", {}, 8),  # and one for drafts
+        ("H200-141GB", "0.5.17", {"page_size": 64}, 4 / 64),
+        ("A100-80GB", "0.5.17", {}, 5),  # FlashInfer: slots and a mask
+        ("A100-80GB", "0.5.17", {"attention_backend": "triton"}, 9),
+    ],
+)
+def test_graphs_keep_tables_of_a_whole_context_for_each_request(gpu, version, args, slot_bytes) -> None:
+    deployment = deploy(gpu=gpu, version=version, args={"context_length": 64000, **args})
+    table = next(term for term in budget(deployment).outside if term.name == "attention tables")
+    assert table.size_bytes == deployment.settings.integer("cuda_graph_max_bs") * 64000 * slot_bytes
+
+
+def test_without_graphs_there_are_no_attention_tables() -> None:
+    found = budget(deploy(args={"disable_cuda_graph": True}))
+    assert not next(term for term in found.outside if term.name == "attention tables").size_bytes
