@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from servespec.engines.tgi.policies import CARD_TERAFLOPS, UNKNOWN_PREFILL, VISION_PREFILL, by_version
 from servespec.hardware.gpu import GPU
-from servespec.models.facts import ModelFacts
+from servespec.models.facts import KVKind, ModelFacts
 
 LEAST_BELIEVABLE = 100  # compute_optimal: "ignore calculations that are too low"
 VRAM_SHARE = 0.95  # ComputeType::vram, where TGI_WIGGLE_ROOM is not set in the environment
@@ -32,9 +32,23 @@ def flop_per_token(model: ModelFacts) -> int | None:
     if model.vision is not None:
         return None
     heads, kv_heads, hidden = model.attention_heads, model.kv_heads, model.hidden_size
-    active = model.moe.experts_per_token if model.moe else 1
-    attention = 2 * model.head_dim * hidden * (3 * heads + 2 * kv_heads)
+    attention = 2 * _head_dim(model) * hidden * (3 * heads + 2 * kv_heads)
+    active = _active_experts(model)
     return (attention + 2 * 3 * hidden * model.intermediate_size * active) * model.layers
+
+
+def _head_dim(model: ModelFacts) -> int:
+    """As the launcher reads the configuration: MLA's gives none, and the launcher divides."""
+    is_mla = any(layers.kind is KVKind.latent for layers in model.kv)
+    return model.hidden_size // model.attention_heads if is_mla else model.head_dim
+
+
+def _active_experts(model: ModelFacts) -> int:
+    """Routed and shared, each counted with the intermediate size of the dense layers."""
+    if model.moe is None:
+        return 1
+    shared = model.moe.shared_intermediate_size // (model.moe.intermediate_size or 1)
+    return model.moe.experts_per_token + shared
 
 
 def _by_compute(version: str, model: ModelFacts, gpu: GPU, shards: int) -> int | None:
@@ -58,7 +72,7 @@ def _by_memory(model: ModelFacts, gpu: GPU, shards: int, memory_fraction: float)
     ):
         return None
     experts = model.moe.experts if model.moe and "Mixtral" in model.architecture else 1
-    head_dim, hidden, inner = model.head_dim, model.hidden_size, model.intermediate_size
+    head_dim, hidden, inner = _head_dim(model), model.hidden_size, model.intermediate_size
     # The projections of queries, keys and values are counted without the hidden size, as there.
     layer = 3 * inner * experts * hidden + (model.attention_heads + 2 * model.kv_heads) * head_dim
     layer += model.attention_heads * head_dim * hidden

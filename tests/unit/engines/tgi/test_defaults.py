@@ -1,5 +1,6 @@
 import pytest
 
+from servespec.models.sources import catalogue
 from tests.unit.engines.tgi.deployments import LLAMA_8B, deploy
 
 
@@ -25,6 +26,15 @@ def test_prefill_tokens_follow_the_flops_of_the_cards() -> None:
     assert deploy(gpu="A100-80GB").settings.integer("max_batch_prefill_tokens") == 312 * 10**12 // flop
     two = deploy(gpu="A100-80GB", parallel={"tensor": 2}).settings
     assert two.integer("max_batch_prefill_tokens") == 2 * 312 * 10**12 // flop
+
+
+def test_the_launcher_counts_shared_experts_and_takes_mla_for_plain_heads() -> None:
+    """DeepSeek-V2-Lite: 6 experts of 64 and 2 shared ones, each as wide as the dense layer; heads of 2048 ÷ 16."""
+    known = catalogue.read("deepseek-ai/DeepSeek-V2-Lite")
+    assert known is not None
+    flop = 27 * (2 * 128 * 2048 * (3 * 16 + 2 * 16) + 6 * 2048 * 10944 * (6 + 2))
+    tokens = deploy(config=known.config, gpu="H100-80GB").settings.integer("max_batch_prefill_tokens")
+    assert tokens == 900 * 10**12 // flop
 
 
 def test_a_card_that_the_launcher_does_not_know_has_4096_prefill_tokens() -> None:
