@@ -65,7 +65,9 @@ class TensorGroup:
     over expert-parallel ranks. ``heads`` is set where ``split`` is ``heads``. ``copies`` counts
     further repeats that are not decoder layers (the blocks of a vision tower).
     ``dtype`` is fixed only where the model's own does not apply (float32 gates and so on).
-    MTP layers are numbered on from the decoder's, as checkpoints do; their ``part`` is ``mtp``.
+    ``{block}`` in a name counts the copies. MTP layers (``part`` is ``mtp``) are numbered on from the
+    decoder's where the checkpoint does so, else they are copies under a name of their own. A tensor
+    that the checkpoint fuses is listed by its parts, all under the fused name.
     """
 
     name: str

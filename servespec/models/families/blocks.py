@@ -8,7 +8,7 @@ shape is (output features, input features).
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from servespec.models.config import Config
 from servespec.models.facts import Part, Split, Stage, TensorGroup, TensorKind
@@ -290,6 +290,16 @@ def router(
 ) -> Groups:
     """The gate that chooses experts; on every rank, never quantized."""
     return linear(name, experts, hidden, layers, bias=bias, kind=TensorKind.router, part=part)
+
+
+def counted_apart(groups: Groups, count: int) -> Groups:
+    """Layers that the checkpoint counts from 0 apart from the decoder's: ``{layer}`` becomes ``{block}``."""
+    return tuple(
+        replace(group, name=group.name.replace("{layer}", "{block}"), layers=(), copies=count)
+        if group.layers
+        else group
+        for group in groups
+    )
 
 
 def norms(names: Iterable[str], width: int, layers: Layers, *, bias: bool = False) -> Groups:

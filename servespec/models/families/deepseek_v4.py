@@ -14,6 +14,7 @@ from servespec.models.families.blocks import (
     Dimensions,
     Groups,
     Layers,
+    counted_apart,
     embedding,
     experts_mlp,
     linear,
@@ -221,7 +222,7 @@ def mtp(config: Config, size: Dimensions, moe: MoE) -> tuple[Groups, tuple[KVLay
     keep = KVLayers(
         kind=KVKind.sliding, layers=layers, kv_heads=1, key_dim=size.head_dim, window=window, part=part
     )
-    return groups, (keep,)
+    return counted_apart(groups, count), (keep,)
 
 
 def rope(config: Config) -> tuple[RopeTable, ...]:

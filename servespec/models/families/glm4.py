@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from servespec.models.config import Config
 from servespec.models.facts import Part, Split, Stage, TensorKind
 from servespec.models.families import deepseek, llama
@@ -56,6 +58,7 @@ def mixture(config: Config, size: Dimensions, model: str, *, tied: bool) -> Arch
     if moe is not None:
         groups += deepseek.experts(config, size, f"{block}.mlp", moe, sparse)
         if drafts:
+            keeps.append(replace(full_attention(size, drafts), part=Part.mtp))
             groups += draft(config, size, block, drafts)
             groups += deepseek.experts(config, size, f"{block}.mlp", moe, drafts, Part.mtp)
     return Architecture(

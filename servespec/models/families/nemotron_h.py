@@ -138,7 +138,17 @@ def mtp(config: Config, size: Dimensions) -> tuple[Groups, tuple[KVLayers, ...]]
         *norm(f"mtp.layers.{len(kinds) - 1}.final_layernorm", hidden, part=Part.mtp),
     )
     moved = tuple(replace(keep, layers=tuple(size.layers + layer for layer in keep.layers)) for keep in keeps)
-    return (*groups, *ends), moved
+    # counted from 0, apart from the decoder; layers of one kind under the name of the first
+    apart = tuple(
+        replace(
+            group,
+            name=group.name.replace("{layer}", str(group.layers[0])),
+            layers=(),
+            copies=len(group.layers),
+        )
+        for group in groups
+    )
+    return (*apart, *ends), moved
 
 
 def build(config: Config) -> Architecture:

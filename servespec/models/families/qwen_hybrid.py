@@ -16,6 +16,7 @@ from servespec.models.families.blocks import (
     Groups,
     Layers,
     attention,
+    counted_apart,
     linear,
     mlp,
     norm,
@@ -123,14 +124,7 @@ def mtp(config: Config, size: Dimensions) -> tuple[Groups, tuple[KVLayers, ...]]
         *norm(f"{block}.post_attention_layernorm", hidden, layers, part=Part.mtp),
         *(replace(group, part=Part.mtp) for group in forward),
     )
-    # the checkpoint counts them from 0, apart from the decoder's
-    own = tuple(
-        replace(group, name=group.name.replace("{layer}", "{block}"), layers=(), copies=count)
-        if group.layers
-        else group
-        for group in groups
-    )
-    return own, (replace(full_attention(size, layers), part=Part.mtp),)
+    return counted_apart(groups, count), (replace(full_attention(size, layers), part=Part.mtp),)
 
 
 def build(config: Config) -> Architecture:
