@@ -32,7 +32,6 @@ VERSIONS = {
 # Differences of the machine and not of the flags: the catalogue says what holds on an NVIDIA GPU.
 EXPLAINED: dict[tuple[str, str, str], str] = {
     ("vllm", "mm_processor_device", "choices"): "the choices are cpu and the platform's own device",
-    ("vllm", "guided_decoding_backend", "choices"): "those of the V1 engine; on a CPU 0.8.5 runs V0",
     ("vllm", "guided_decoding_backend", "default"): "that of the V1 engine; on a CPU 0.8.5 runs V0",
 }
 

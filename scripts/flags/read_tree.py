@@ -11,7 +11,7 @@ Row = dict[str, Any]
 # The files that register flags of the server command, whichever of them a version has.
 FILES = {
     "vllm": [
-        "vllm/engine/arg_utils.py", "vllm/engine/async_llm_engine.py",
+        "vllm/engine/arg_utils.py", "vllm/engine/async_llm_engine.py", "vllm/scripts.py",
         "vllm/entrypoints/cli/serve.py", "vllm/entrypoints/openai/cli_args.py",
         "vllm/entrypoints/launchers/cli_args.py", "vllm/entrypoints/common/cli_args.py",
         "vllm/entrypoints/serve/cli_args.py",
@@ -20,10 +20,21 @@ FILES = {
 }  # fmt: skip
 
 
-def literal_flags(tree: ast.AST) -> Iterator[str]:
-    """The spellings that are written out in `add_argument` calls."""
+# Registered by a loop whose names a syntax tree does not show: vLLM 0.11 keeps these, deprecated.
+OUT_OF_SIGHT = {
+    "--guided-decoding-backend",
+    "--guided-decoding-disable-additional-properties",
+    "--guided-decoding-disable-any-whitespace",
+    "--guided-decoding-disable-fallback",
+}
+
+
+def literal_flags(tree: ast.AST, owner: str | None = None) -> Iterator[str]:
+    """The spellings that are written out in `add_argument` calls, of the parser named `owner` where one is given."""
     for node in ast.walk(tree):
         if isinstance(node, ast.Call) and getattr(node.func, "attr", "") == "add_argument":
+            if owner is not None and ast.unparse(node.func.value) != owner:  # type: ignore[attr-defined]
+                continue
             for argument in node.args:
                 if (
                     isinstance(argument, ast.Constant)
@@ -65,24 +76,33 @@ def _argument_flags(field: str, call: ast.Call) -> Iterator[str]:
             yield str(alias.value)
 
 
+def front_end_flags(tree: ast.AST) -> Iterator[str]:
+    """The spellings of vLLM's front-end flags, which a loop registers from the fields of a dataclass (since 0.9)."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ClassDef) and node.name.endswith("FrontendArgs"):
+            for part in node.body:
+                if isinstance(part, ast.AnnAssign) and isinstance(part.target, ast.Name):
+                    yield "--" + part.target.id.replace("_", "-")
+
+
 def flags_in_tree(engine: str, sources: Path) -> set[str]:
     found: set[str] = set()
     for pattern in FILES[engine]:
         for path in sources.glob(pattern):
             tree = ast.parse(path.read_text("utf-8"))
-            found.update(literal_flags(tree))
-            if engine == "sglang":
-                found.update(field_flags(tree))
+            # vllm/scripts.py (until 0.7) has the parsers of other commands too.
+            found.update(literal_flags(tree, "serve_parser" if path.name == "scripts.py" else None))
+            found.update(field_flags(tree) if engine == "sglang" else front_end_flags(tree))
     return found
 
 
 def differences(engine: str, sources: Path, rows: list[Row]) -> list[str]:
     """Spellings that only one of the two readings has: `-` for the parser alone, `+` for the tree alone.
 
-    Negations are left out: argparse makes them from the flag. So is what the tree cannot show: flags that a loop
-    registers from a dataclass (vLLM's front-end flags since 0.9, which have no literal name).
+    Negations are left out: argparse makes them from the flag.
     """
     tree = flags_in_tree(engine, sources)
-    parser = {s for row in rows for s in row["spellings"]}
-    every = parser | {s for row in rows for s in row["negations"]}
-    return sorted(f"+{flag}" for flag in tree - every - {"-h", "--help", "--version", "-v"})
+    parser = {spelling for row in rows for spelling in row["spellings"]}
+    every = parser | {spelling for row in rows for spelling in row["negations"]}
+    missing = tree - every - {"-h", "--help", "--version", "-v"}
+    return sorted([*(f"+{flag}" for flag in missing), *(f"-{flag}" for flag in parser - tree - OUT_OF_SIGHT)])

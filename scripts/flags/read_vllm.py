@@ -137,6 +137,12 @@ def describe_field(row: Row, cls_name: str, field_name: str) -> None:
     }
     if bounds:
         row["range"] = bounds
+    literals = [
+        typing.get_args(hint) for hint in _hints(field.type) if typing.get_origin(hint) is typing.Literal
+    ]
+    if len(literals) > 1 and row["choices"]:
+        # vLLM takes the first of a set: which one it is differs from start to start (0.8.5 to 0.10.2).
+        row["choices"] = sorted({choice for choices in literals for choice in choices})
     if row["kind"] == "json":
         for hint in _hints(field.type):
             if dataclasses.is_dataclass(hint):

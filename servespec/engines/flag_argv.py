@@ -186,7 +186,7 @@ class _Reader:
     def store(
         self, flag: Flag, spelling: str, index: int, words: Sequence[str], explicit: str | None
     ) -> None:
-        warning = deprecated(flag, index)
+        warning = deprecated(self.catalogue, flag, index)
         if warning is not None:
             self.problems.append(warning)
         if flag.action not in ("store", "append", "boolish"):

@@ -228,18 +228,21 @@ def _is_before(catalogue: FlagCatalogue, release: str) -> bool:
     return version_key(catalogue.version) < version_key(release)
 
 
-def deprecated(flag: Flag, index: int = -1) -> Problem | None:
-    """The warning for a deprecated flag, None for one in good standing."""
+def deprecated(catalogue: FlagCatalogue, flag: Flag, index: int = -1) -> Problem | None:
+    """The warning for a deprecated flag, the refusal of a retired one, None for one in good standing."""
     if flag.deprecated is None:
         return None
-    spelling = flag.spellings[0]
-    instead = f": use {flag.deprecated}" if flag.deprecated else ""
+    from servespec.engines.flag_successors import successor
+
+    spelling, suggestion = flag.spellings[0], flag.deprecated or None
+    instead = successor(catalogue, flag.name)
+    hint = f": use {flag.deprecated}" if flag.deprecated else f": {instead.words}" if instead else ""
+    if suggestion is None and instead is not None and list(instead.give.values()) == ["$value"]:
+        suggestion = _word(catalogue, next(iter(instead.give)))
     if flag.action == "refused":
-        message = f"{spelling} is retired and stops the engine{instead}"
-        return Problem("refused-flag", message, index, flag.name, flag.deprecated or None)
-    return Problem(
-        "deprecated-flag", f"{spelling} is deprecated{instead}", index, flag.name, flag.deprecated or None
-    )
+        message = f"{spelling} is retired and stops the engine{hint}"
+        return Problem("refused-flag", message, index, flag.name, suggestion)
+    return Problem("deprecated-flag", f"{spelling} is deprecated{hint}", index, flag.name, suggestion)
 
 
 def check(catalogue: FlagCatalogue, name: str, value: object) -> Problem | None:
@@ -248,12 +251,12 @@ def check(catalogue: FlagCatalogue, name: str, value: object) -> Problem | None:
     if flag is None:
         return unknown(catalogue, name)
     if value is None:
-        return deprecated(flag)
+        return deprecated(catalogue, flag)
     try:
         _check_value(flag, value)
     except BadValue as bad:
         return Problem(bad.code, f"{name}: {bad}", -1, flag.name, bad.suggestion)
-    return deprecated(flag)
+    return deprecated(catalogue, flag)
 
 
 def _check_value(flag: Flag, value: object) -> None:

@@ -51,10 +51,12 @@ def test_a_rendered_command_comes_back_as_the_same_command(
     assert once.environment == launch.environment
 
 
-@pytest.mark.parametrize("engine", engine_names())
-def test_every_flag_of_a_command_survives_import_and_lowering(engine: str) -> None:
-    """Each flag by itself, with its default or a plain value, at the newest version."""
-    version = known_versions(engine)[-1]
+SAMPLES = [(engine, known_versions(engine)[at]) for engine in engine_names() for at in (0, 15, 30, 45, -1)]
+
+
+@pytest.mark.parametrize(("engine", "version"), SAMPLES)
+def test_every_flag_of_a_command_survives_import(engine: str, version: str) -> None:
+    """Each flag by itself, with one of its choices or a plain value."""
     catalogue = load(engine, version)
     plain = {
         "int": 2,
@@ -65,7 +67,8 @@ def test_every_flag_of_a_command_survives_import_and_lowering(engine: str) -> No
         "json": {},
         "named_path": "a=b",
     }
-    base = parsed(lower(engine, version)).values
+    launch = lower(engine, version)
+    base = parsed(launch).values
     lost = []
     for flag in catalogue.flags.values():
         if (
@@ -79,7 +82,7 @@ def test_every_flag_of_a_command_survives_import_and_lowering(engine: str) -> No
         if flag.nargs is not None or flag.action == "append":
             value = [value] * (flag.nargs if isinstance(flag.nargs, int) else 1)
         words = catalogue.argv({flag.name: value})
-        line = shlex.join([*lower(engine, version).argv, *words])
+        line = shlex.join([*launch.argv, *words])
         (spec,) = import_source(line, engine_version=version).specs
         given = catalogue.parse(words).values[flag.name]
         kept = spec.data["targets"][engine].get("args", {}).get(flag.name)
