@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import replace
 from math import ceil
 
 from servespec.engines.launch import Cluster, Launch, Variable
+from servespec.errors import RenderError
 from servespec.render import container
 from servespec.render.job import Job
 from servespec.render.words import Word, container_program, kubernetes_word
 
+DNS_LABEL = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?")
 RESOURCES = {"cuda": "nvidia.com/gpu", "rocm": "amd.com/gpu"}
 """Names under which the device plug-ins of NVIDIA and AMD offer their GPUs."""
 PROBE_SECONDS = 10
@@ -37,6 +40,8 @@ def selector(job: Job) -> dict[str, str]:
 def metadata(job: Job, name: str | None = None) -> dict[str, object]:
     """Name, namespace and labels of an object."""
     namespace = job.deployment.spec.deploy.namespace
+    if namespace is not None:
+        kubernetes_name("deploy.namespace", namespace)
     return {
         "name": name or job.cluster_name,
         **({"namespace": namespace} if namespace else {}),
@@ -52,6 +57,28 @@ def secret_name(job: Job) -> str:
 def claim_name(job: Job) -> str:
     """The claim on which downloaded weights are kept: the spec's, or one made for it."""
     return job.deployment.spec.deploy.cache_volume or f"{job.name}-weights"
+
+
+def kubernetes_name(key: str, name: str) -> str:
+    """The name. Raises RenderError, naming the spec's key, for one that Kubernetes does not take."""
+    if DNS_LABEL.fullmatch(name) is None:
+        raise RenderError(
+            f"{key} {name!r} is no name that Kubernetes takes: lower case letters, digits and '-', at most 63"
+        )
+    return name
+
+
+def _weights(job: Job) -> dict[str, object]:
+    """Where weights are kept: a claim, or the folder of the node that the spec names."""
+    named = job.deployment.spec.deploy.cache_volume
+    if named is None or not named.startswith((".", "/", "~")):
+        claim = claim_name(job)
+        if named is not None:
+            kubernetes_name("deploy.cache_volume", named)
+        return {"name": WEIGHTS, "persistentVolumeClaim": {"claimName": claim}}
+    if not named.startswith("/"):
+        raise RenderError(f"deploy.cache_volume {named!r} is relative: a node's folder begins with '/'")
+    return {"name": WEIGHTS, "hostPath": {"path": named, "type": "DirectoryOrCreate"}}
 
 
 def is_renderable(launch: Launch) -> bool:
@@ -81,7 +108,7 @@ def pod_spec(job: Job, rank: int = 0) -> dict[str, object]:
         **_tolerations(launch),
         "containers": [_container(job, rank)],
         "volumes": [
-            {"name": WEIGHTS, "persistentVolumeClaim": {"claimName": claim_name(job)}},
+            _weights(job),
             {"name": SHARED_MEMORY, "emptyDir": {"medium": "Memory", "sizeLimit": f"{launch.shm_bytes}"}},
             *({"name": _volume(path), "emptyDir": {}} for path in launch.image.other_caches),
         ],

@@ -48,7 +48,7 @@ def _service(job: Job, volumes: tuple[container.Volume, ...], rank: int) -> dict
     service |= _network(launch)
     if environment := _environment(launch, rank):
         service["environment"] = environment
-    service["volumes"] = [_cache(volume) for volume in volumes] + [
+    service["volumes"] = [_cache(job, volume) for volume in volumes] + [
         {"type": "bind", "source": compose_word(job.beside(source)), "target": target, "read_only": True}
         for source, target in launch.mounts
     ]
@@ -82,9 +82,9 @@ def _healthcheck(launch: Launch) -> dict[str, object]:
     }
 
 
-def _cache(volume: container.Volume) -> dict[str, object]:
+def _cache(job: Job, volume: container.Volume) -> dict[str, object]:
     if volume.is_folder:
-        return {"type": "bind", "source": compose_word(volume.name), "target": volume.target}
+        return {"type": "bind", "source": compose_word(job.beside(volume.name)), "target": volume.target}
     return {"type": "volume", "source": volume.label, "target": volume.target}
 
 

@@ -180,6 +180,24 @@ def test_a_part_of_a_gpu_is_asked_for_as_such() -> None:
     assert '\\"device=${MIG_DEVICES:?}\\"' in made("vllm", part, "docker", ".docker.sh")
 
 
+def test_a_folder_of_the_nodes_keeps_weights_where_the_spec_says_so() -> None:
+    found = pod("vllm", {**PLAIN, "deploy": {"cache_volume": "/srv/weights"}})["volumes"]
+    assert {"name": "weights", "hostPath": {"path": "/srv/weights", "type": "DirectoryOrCreate"}} in found
+
+
+@pytest.mark.parametrize(
+    ("deploy", "message"),
+    [
+        ({"cache_volume": "./weights"}, "begins with '/'"),
+        ({"cache_volume": "My Weights"}, "deploy.cache_volume 'My Weights' is no name"),
+        ({"namespace": "In Ference"}, "deploy.namespace 'In Ference' is no name"),
+    ],
+)
+def test_names_that_kubernetes_does_not_take_are_refused(deploy: dict[str, str], message: str) -> None:
+    with pytest.raises(RenderError, match=message):
+        made("vllm", {**PLAIN, "deploy": deploy}, "kubernetes", ".yaml")
+
+
 def test_words_with_kubernetes_own_syntax_stay_words() -> None:
     found = container("vllm", {**PLAIN, "server": {"served_model_name": "$(HOME) $$(x)"}})
     assert "$$(HOME) $$$$(x)" in found["args"]
