@@ -8,6 +8,7 @@ from servespec.diagnostics import Change, Fix, Severity
 from servespec.models.facts import KVKind
 from servespec.rules.base import Finding, rule
 from servespec.rules.subject import Subject
+from servespec.rules.versions import release
 
 GIB = 2**30
 
@@ -221,3 +222,30 @@ def sharded_over_pcie(subject: Subject) -> Iterable[Finding]:
             "NVLink: replicas answer more than a split model",
             key="parallel.tensor",
         )
+
+
+@rule(
+    code="SV414",
+    name="image-of-another-version",
+    severity=Severity.warning,
+    scope="spec",
+    summary="The image's tag names another version than the target.",
+    explanation="Flags and memory are checked for targets.<engine>.version; the container starts what is in the image. When the "
+    "two differ, what was checked is not what runs.",
+    fix="Write the same version in both, or leave the image out: servespec takes the one of the version.",
+    source="servespec: one version for flags, memory and image",
+    triggers=("targets",),
+)
+def image_of_another_version(subject: Subject) -> Iterable[Finding]:
+    """The tag begins with a version, and it is not the target's."""
+    for engine, target in subject.spec.targets.items():
+        if target.image is None or target.version is None:
+            continue
+        tag = target.image.split("@", 1)[0].rsplit("/", 1)[-1].partition(":")[2]
+        found = release(tag)
+        if len(found) >= 2 and found != release(target.version):
+            yield Finding(
+                message=f"the image is of {tag}, the target of {target.version}: what is checked is not what runs",
+                key=f"targets.{engine}.image",
+                engine=engine,
+            )

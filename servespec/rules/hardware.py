@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from servespec.diagnostics import Change, Fix, Severity
 from servespec.models.facts import KVKind
@@ -217,3 +217,46 @@ def fp8_blocks_do_not_divide(subject: Subject) -> Iterable[Finding]:
 def _spreads_experts(subject: Subject) -> bool:
     names = ("enable_expert_parallel", "ep_size", "enable_ep_moe", "enable_dp_attention", "moe_a2a_backend")
     return subject.spec.parallel.expert or any(name in subject.args for name in names)
+
+
+@rule(
+    code="SV308",
+    name="fewer-visible-gpus-than-ranks",
+    severity=Severity.error,
+    scope="spec",
+    summary="A variable shows the server fewer GPUs than its ranks need.",
+    explanation="CUDA_VISIBLE_DEVICES and its like hide all GPUs that they do not name. Each rank of a node needs one that is "
+    "visible.",
+    error_text="World size (A) is larger than the number of available GPUs (B) in this node.\n"
+    "CUDA error: invalid device ordinal",
+    fix="Name a GPU for each rank, or leave the variable out.",
+    source="NVIDIA CUDA programming guide, environment variables; vLLM 0.32.0 vllm/config/parallel.py",
+    triggers=("env", "targets"),
+)
+def fewer_visible_gpus_than_ranks(subject: Subject) -> Iterable[Finding]:
+    """Devices named < tensor * pipeline ranks of a node."""
+    parallel, nodes = subject.spec.parallel, subject.spec.hardware.nodes
+    needed = -(-parallel.tensor * parallel.pipeline // nodes)
+    places: list[tuple[str, str | None, Mapping[str, object]]] = [("env", None, subject.spec.env)]
+    places += [
+        (f"targets.{engine}.env", engine, target.env) for engine, target in subject.spec.targets.items()
+    ]
+    for prefix, engine, variables in places:
+        for name in (
+            "CUDA_VISIBLE_DEVICES",
+            "NVIDIA_VISIBLE_DEVICES",
+            "HIP_VISIBLE_DEVICES",
+            "ROCR_VISIBLE_DEVICES",
+        ):
+            value = variables.get(name)
+            if value is None or isinstance(value, bool) or "$" in str(value):
+                continue
+            devices = [word for word in str(value).split(",") if word.strip()]
+            if devices in (["all"], ["void"]) or not devices:
+                continue
+            if len(devices) < needed:
+                yield Finding(
+                    message=f"{name} shows {len(devices)} GPUs, {needed} ranks of a node need one each",
+                    key=f"{prefix}.{name}",
+                    engine=engine,
+                )
