@@ -24,7 +24,9 @@ def image_of(deployment: Deployment) -> ContainerImage:
     reference = deployment.target.image or next(
         row["reference"].replace("v{version}", tag).replace("{version}", version)
         for row in table["image"]
-        if row["kind"] == deployment.gpu.kind and holds(row.get("versions", ""), deployment.version)
+        if row["kind"] == deployment.gpu.kind
+        and deployment.gpu.architecture in row.get("architectures", (deployment.gpu.architecture,))
+        and holds(row.get("versions", ""), deployment.version)
     )
     return ContainerImage(
         reference=reference,

@@ -95,6 +95,7 @@ def test_the_specs_image_goes_before_the_engines(engine: str) -> None:
         ("vllm", "nightly", "H100-80GB", "vllm/vllm-openai:nightly"),
         ("sglang", "0.5.17", "H100-80GB", "lmsysorg/sglang:v0.5.17"),
         ("sglang", "0.5.17", "MI300X", "lmsysorg/sglang:v0.5.17-rocm720-mi30x"),
+        ("sglang", "0.5.17", "MI355X", "lmsysorg/sglang:v0.5.17-rocm720-mi35x"),
         ("tgi", "3.3.7", "H100-80GB", "ghcr.io/huggingface/text-generation-inference:3.3.7"),
         ("tgi", "3.3.7", "MI300X", "ghcr.io/huggingface/text-generation-inference:3.3.7-rocm"),
     ],
