@@ -16,6 +16,12 @@ _COLOUR = {
 }
 
 
+LABEL_WIDTH = 27
+
+TERM_NAMES = ("weights", "activation", "non-torch", "CUDA graphs")
+"""What the budget's terms are called, whatever an engine's package calls them."""
+
+
 def gib(size_bytes: float) -> str:
     """Bytes as GiB with two digits."""
     return f"{size_bytes / _GIB:,.2f}"
@@ -37,25 +43,28 @@ def target_lines(target: TargetReport, heading: str, style: Style) -> list[str]:
 
 
 def _rows(budget: MemoryBudget, style: Style) -> list[str]:
-    room = max(20, style.width - 34)
+    label = LABEL_WIDTH if style.width >= 72 else 20
+    room = max(20, style.width - label - 14)
     rows = [
-        (name.replace("_", " "), size, numbers)
+        (name, size, numbers)
         for name, size, numbers in (
-            *((term.name, term.size_bytes, term.numbers or term.formula) for term in budget.terms),
+            *(
+                (name, term.size_bytes, term.numbers or term.formula)
+                for name, term in zip(TERM_NAMES, budget.terms, strict=True)
+            ),
             ("KV cache", budget.kv_cache_bytes, budget.kv_formula),
         )
     ]
-    lines = [f"  {'per GPU':<20}{'GiB':>9}  {style.paint('from', 'dim')}"]
+    lines = [f"  {'per GPU':<{label}} {'GiB':>8}  {style.paint('from', 'dim')}"]
     lines += [
-        f"  {name[:20]:<20}{gib(size):>9}  {style.paint(_cut(source, room), 'dim')}"
+        f"  {name[:label]:<{label}} {gib(size):>8}  {style.paint(_cut(source, room), 'dim')}"
         for name, size, source in rows
     ]
     of_device = f"of {gib(budget.device_bytes)} on the device"
-    lines.append(f"  {'budget':<20}{gib(budget.budget_bytes):>9}  {of_device}")
+    lines.append(f"  {'budget':<{label}} {gib(budget.budget_bytes):>8}  {of_device}")
     for term in budget.outside:
-        lines.append(
-            f"  {'+ ' + term.name.replace('_', ' '):<20.20}{gib(term.size_bytes):>9}  outside the budget"
-        )
+        name = f"+ {term.name.replace('_', ' ')}"
+        lines.append(f"  {name[:label]:<{label}} {gib(term.size_bytes):>8}  outside the budget")
     return lines
 
 
