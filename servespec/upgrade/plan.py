@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from servespec.engines.flag_catalogue import FlagCatalogue, load
 from servespec.engines.flag_successors import successor
 from servespec.engines.flag_values import Problem
+from servespec.resolve import engines_of
 from servespec.spec.loader import LoadedSpec, load_text
 from servespec.upgrade.compare import SpecComparison, compare
-from servespec.upgrade.rewrite import rewrite
+from servespec.upgrade.rewrite import args_in, rewrite
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,8 +59,10 @@ def upgrade(loaded: LoadedSpec, text: str, to: Mapping[str, str], *, online: boo
         args = dict(target.args) if target else {}
         lookup = {**args, **_spec_values(spec.parallel.tensor)}
         changes += [change for name, value in args.items() if (change := _change(new, name, value, lookup))]
-    made = [change for change in changes if change.give is not None]
-    new_text = rewrite(text, to, {(c.engine, c.name): c.give or {} for c in made})
+    own = args_in(text)
+    changes = [change if (change.engine, change.name) in own else _elsewhere(change) for change in changes]
+    made = {(change.engine, change.name): change.give for change in changes if change.give is not None}
+    new_text = rewrite(text, to, made, () if spec.targets else engines_of(spec))
     directory: Path = loaded.directory
     after = load_text(new_text, loaded.path, directory)
     return Upgrade(
@@ -69,6 +72,11 @@ def upgrade(loaded: LoadedSpec, text: str, to: Mapping[str, str], *, online: boo
         text=new_text,
         open_problems=tuple(change for change in changes if change.give is None and change.is_needed),
     )
+
+
+def _elsewhere(change: ArgChange) -> ArgChange:
+    message = f"{change.message} (it stands in a spec that this one extends: upgrade that one)"
+    return replace(change, message=message, give=None)
 
 
 def _spec_values(tensor: int) -> dict[str, Any]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ruamel.yaml import YAML
@@ -14,9 +14,26 @@ from ruamel.yaml.util import load_yaml_guess_indent
 _WIDTH = 1 << 20
 
 
-def rewrite(text: str, versions: Mapping[str, str], args: Mapping[tuple[str, str], Mapping[str, Any]]) -> str:
+def args_in(text: str) -> frozenset[tuple[str, str]]:
+    """(engine, name) of every entry of ``args`` that stands in the text itself and not in a spec that it extends."""
+    document = YAML(typ="safe").load(text)
+    targets = document.get("targets") if isinstance(document, Mapping) else None
+    found: set[tuple[str, str]] = set()
+    for engine, target in (targets or {}).items():
+        args = target.get("args") if isinstance(target, Mapping) else None
+        found |= {(str(engine), str(name)) for name in args or ()}
+    return frozenset(found)
+
+
+def rewrite(
+    text: str,
+    versions: Mapping[str, str],
+    args: Mapping[tuple[str, str], Mapping[str, Any]],
+    engines: Sequence[str] = (),
+) -> str:
     """The text with other engine versions, and entries of ``args`` replaced: (engine, name) → what to give instead.
 
+    ``engines`` are those that a spec without targets is for: they are written, or naming one would drop the others.
     Comments, order and quotes stay.
     """
     _, indent, offset = load_yaml_guess_indent(text)
@@ -26,6 +43,8 @@ def rewrite(text: str, versions: Mapping[str, str], args: Mapping[tuple[str, str
     yaml.indent(mapping=2, sequence=indent or 4, offset=offset if offset is not None else 2)
     document = yaml.load(text)
     targets = document.setdefault("targets", CommentedMap())
+    for engine in engines:
+        targets.setdefault(engine, CommentedMap())
     for engine, version in versions.items():
         if targets.get(engine) is None:
             targets[engine] = CommentedMap()

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from servespec.cli import invoke
+from servespec.spec.loader import load as load_spec
 from servespec.spec.loader import load_text
 from servespec.upgrade import Upgrade, compare, upgrade
 
@@ -118,6 +119,30 @@ def test_a_key_that_differs_is_told_with_its_effect() -> None:
     assert [(c.name, c.old, c.new) for c in engine.settings if c.name == "max_model_len"] == [
         ("max_model_len", 8192, 4096)
     ]
+
+
+def test_naming_one_engine_does_not_drop_the_others_of_a_spec_without_targets() -> None:
+    text = (
+        "servespec: v1\nname: a\nmodel: {id: meta-llama/Llama-3.1-8B-Instruct}\nhardware: {gpu: H100-80GB}\n"
+    )
+    loaded = load_text(upgraded(text, vllm="0.25.1").text)
+    assert loaded.spec is not None
+    assert {engine: target.version for engine, target in loaded.spec.targets.items()} == {
+        "sglang": None,
+        "tgi": None,
+        "vllm": "0.25.1",
+    }
+
+
+def test_what_stands_in_a_base_is_left_to_the_base(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "base.yaml").write_text(SPEC.replace("      no_such_thing: 1\n", ""))
+    path = tmp_path / "own.yaml"
+    path.write_text("servespec: v1\nextends: ./base.yaml\nname: own\n")
+    assert invoke(["upgrade", str(path), "--to", "vllm=0.33.0", "--fix"]) == 1
+    assert "it stands in a spec that this one extends" in capsys.readouterr().out
+    assert load_spec(path).spec.targets["vllm"].version == "0.33.0"  # type: ignore[union-attr]
 
 
 @pytest.fixture
