@@ -21,6 +21,9 @@ __all__ = ["invoke", "main"]
 
 def main() -> None:
     """The console script."""
+    reconfigure = getattr(sys.stdout, "reconfigure", None)
+    if reconfigure is not None:
+        reconfigure(errors="backslashreplace")  # file names that are no text, terminals without an arrow
     code = invoke(sys.argv[1:])
     if sys.argv[1:2] == ["check"]:
         # nothing is left to clean up, and freeing every object of the interpreter takes as long as a check

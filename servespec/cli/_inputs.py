@@ -88,11 +88,12 @@ def write_atomically(path: str, text: str) -> None:
     """Write a whole file or nothing. Raises ServespecError."""
     import tempfile
 
-    target = Path(path).resolve()  # a link stays one
+    target = Path(path)
     try:
         if target.exists() and not target.is_file():  # a device or a pipe, as /dev/stdout is
             target.write_text(text, encoding="utf-8")
             return
+        target = target.resolve()  # a link stays one
         descriptor, temporary = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
         try:
             with os.fdopen(descriptor, "w", encoding="utf-8", newline="") as file:

@@ -177,3 +177,44 @@ def test_a_plain_check_imports_neither_typer_nor_rich(good: Path) -> None:
     )
     done = subprocess.run([sys.executable, "-c", code, str(good)], text=True, capture_output=True, check=True)
     assert done.stdout.splitlines()[-1] == "[]"
+
+
+def shell(*words: str | bytes, cwd: Path) -> subprocess.CompletedProcess[bytes]:
+    return subprocess.run(
+        [sys.executable, "-m", "servespec", *words], cwd=cwd, capture_output=True, check=False
+    )
+
+
+def test_a_file_name_that_is_no_text_is_told(tmp_path: Path) -> None:
+    done = shell("check", b"\xff.yaml", cwd=tmp_path)
+    assert done.returncode == 1, done.stderr
+    assert b"SV002" in done.stdout
+    assert b"\\udcff.yaml" in done.stdout
+
+
+def test_a_terminal_that_knows_ascii_only_is_no_reason_to_stop(good: Path) -> None:
+    environment = {**os.environ, "PYTHONIOENCODING": "ascii"}
+    done = subprocess.run(
+        [sys.executable, "-m", "servespec", "check", str(good)],
+        env=environment,
+        capture_output=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+
+
+def test_a_report_can_go_to_a_device(good: Path) -> None:
+    done = shell("check", "--output", "/dev/stdout", "-f", "json", str(good), cwd=good.parent)
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["schema"] == "report.v1"
+
+
+def test_a_reader_that_leaves_early_is_no_error_to_shout_about(good: Path) -> None:
+    paths = " ".join([str(good)] * 3)
+    done = subprocess.run(
+        f"{sys.executable} -m servespec check -f json {paths} | head -c 1",
+        shell=True,
+        capture_output=True,
+        check=False,
+    )
+    assert done.stderr == b""
