@@ -74,6 +74,11 @@ def _length(builder: Builder) -> None:
         builder.put("max_model_len_is_auto", True, "args")
 
 
+YARN_KINDS = ("yarn", "deepseek_yarn", "deepseek_llama_scaling")
+"""Scalings after which max_position_embeddings stands as it is; before 0.30 yarn's factor was applied to the original
+length (vllm 0.29.0 and 0.30.0 config/model.py, _get_and_verify_max_len)."""
+
+
 def _own_length(builder: Builder) -> tuple[int, str]:
     """The context that the model's configuration means; LongRoPE counts before its scaling since 0.11.1
     (vllm/config/model.py, _get_and_verify_max_len)."""
@@ -81,6 +86,9 @@ def _own_length(builder: Builder) -> tuple[int, str]:
     original = model.extra.get("rope_original_max_position_embeddings")
     if model.extra.get("rope_type") == "longrope" and original and builder.is_version(">=0.11.1"):
         return int(original), "derived from original_max_position_embeddings (LongRoPE)"
+    positions = model.extra.get("max_position_embeddings")
+    if model.extra.get("rope_type") in YARN_KINDS and positions and builder.is_version(">=0.30"):
+        return min(int(positions), model.context_tokens), "derived from max_position_embeddings (YaRN)"
     return model.context_tokens, "derived from the model's context"
 
 
