@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from servespec.importing.assemble import ImportedSpec
     from servespec.importing.servers import Server
 
+MAX_NODES = 100_000
+"""Policy: more than the largest published values file has by two orders of magnitude."""
 _LIST_ITEM = re.compile(r"""[fr]?(["'])((?:(?!\1).)*)\1|([A-Za-z_][\w.]*)""")
 _CALL = re.compile(r"\b\w+\(([\w.]+)\)")
 """A word in quotes, or the name of a variable, in a list of another language."""
@@ -110,11 +112,26 @@ def _yaml_documents(text: str) -> list[Any] | None:
     yaml.allow_duplicate_keys = True
     try:
         documents = [document for document in yaml.load_all(text) if document is not None]
-    except (YAMLError, ValueError):
+    except (YAMLError, ValueError, RecursionError):
         return None
     if not documents or not all(isinstance(document, dict | list) for document in documents):
         return None
+    if _size(documents, {}) > MAX_NODES:
+        raise SourceError(
+            f"the YAML's aliases expand to more than {MAX_NODES:,} values: no launch configuration does"
+        )
     return documents
+
+
+def _size(node: Any, known: dict[int, float]) -> float:
+    """Values that a document has when its aliases are written out; infinite where one stands in itself."""
+    if not isinstance(node, dict | list):
+        return 1
+    if id(node) not in known:
+        known[id(node)] = float("inf")
+        children = [*node.keys(), *node.values()] if isinstance(node, dict) else node
+        known[id(node)] = 1 + sum(_size(child, known) for child in children)
+    return known[id(node)]
 
 
 def to_yaml(spec: ImportedSpec, source: str) -> str:

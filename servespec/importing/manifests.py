@@ -286,9 +286,19 @@ def _accelerators(node: Mapping[Any, Any]) -> tuple[str | None, int | None]:
         ]
         if kinds:
             return kinds[0], number
-    deploy = node.get("deploy")
-    devices = re.search(r"'count': '?(\d+)", str(deploy)) if isinstance(deploy, Mapping) else None
-    return None, number or (int(devices[1]) if devices else None)
+    return None, number or _devices(node.get("deploy"))
+
+
+def _devices(deploy: Any) -> int | None:
+    """The number of GPUs that a compose service reserves: ``deploy.resources.reservations.devices``."""
+    for key in ("resources", "reservations", "devices"):
+        deploy = deploy.get(key) if isinstance(deploy, Mapping) else None
+    for device in deploy if isinstance(deploy, list) else ():
+        if isinstance(device, Mapping) and (number := _number(device.get("count"))):
+            return number
+        if isinstance(device, Mapping) and isinstance(device.get("device_ids"), list):
+            return len(device["device_ids"])
+    return None
 
 
 def _number(value: Any) -> int | None:

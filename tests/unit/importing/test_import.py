@@ -236,6 +236,24 @@ def test_a_text_without_a_server_is_refused_with_what_is_expected(text: str) -> 
         import_source(text)
 
 
+@pytest.mark.parametrize(
+    "text",
+    ["a: &a [x, x]\n" + "".join(f"b{n}: &b{n} [*{'a' if not n else f'b{n - 1}'}, *{'a' if not n else f'b{n - 1}'}]\n" for n in range(40)),
+     "a: &a [*a]\nimage: vllm/vllm-openai:v0.10.0\n", "[" * 5000],
+    ids=["aliases of aliases", "an alias in itself", "deep nesting"],
+)  # fmt: skip
+def test_a_yaml_bomb_is_refused_at_once(text: str) -> None:
+    with pytest.raises(ServespecError):
+        import_source(text)
+
+
+def test_a_compose_reservation_tells_the_number_of_gpus() -> None:
+    devices = (
+        "deploy: {resources: {reservations: {devices: [{driver: nvidia, count: 4, capabilities: [gpu]}]}}}"
+    )
+    assert one(SOURCES["compose"] + f"    {devices}\n")["hardware"]["count"] == 4
+
+
 PIECES = st.sampled_from(
     ["vllm serve", "docker run", " -m sglang.launch_server", "image:", "\n", "- ", "'", '"', "${", "$(", "`", "<", "\\",
      "[Service]\n", "FROM x\n", "args:", "{", "}", "--port", " 1", "# ", "EOF", "=(", ")", ";", "&&", "a/b", "|", "\x00"]
