@@ -22,17 +22,18 @@ class _At(NamedTuple):
     rest: tuple[str | int, ...]
     entry: Entry | None
     node: Node
-    siblings: tuple[str, ...] = ()
+    parent: Mapping | None = None
 
 
 def unknown_name(
-    code: str, what: str, entry: Entry, key: str, names: list[str], siblings: tuple[str, ...]
+    code: str, what: str, entry: Entry, key: str, names: list[str], parent: Mapping | None
 ) -> Diagnostic:
     """A name that is none of ``names``, with the nearest and the edit where no sibling has it already."""
     close = nearest(entry.key.text, names)
     hint = f"; did you mean {close!r}?" if close else f"; there are {', '.join(names)}" if names else ""
     fix = None
-    if close and close not in siblings and not entry.key.is_alias:
+    is_taken = parent is not None and close in parent.entries
+    if close and not is_taken and not entry.key.is_alias:
         fix = Fix(f"rename it to {close}", (Edit(entry.key.span, close, safe=False),))
     message = f"no {what} is named {words.shorten(entry.key.text)!r}{hint}"
     return problem(code, message, entry.key.file, entry.key.span, key=key, fix=fix)
@@ -59,17 +60,16 @@ def translate(errors: list[ErrorDetails], root: Mapping, data: Any) -> list[Diag
 def _walk(root: Mapping, loc: tuple[str | int, ...]) -> _At:
     node: Node = root
     entry: Entry | None = None
-    siblings: tuple[str, ...] = ()
+    parent: Mapping | None = None
     for index, part in enumerate(loc):
         if isinstance(node, Mapping) and str(part) in node.entries:
-            siblings = tuple(node.entries)
-            entry = node.entries[str(part)]
+            parent, entry = node, node.entries[str(part)]
             node = entry.value
         elif isinstance(node, Sequence) and isinstance(part, int) and part < len(node.items):
             node = node.items[part]
         else:
-            return _At(loc[:index], loc[index:], entry, node, siblings)
-    return _At(loc, (), entry, node, siblings)
+            return _At(loc[:index], loc[index:], entry, node, parent)
+    return _At(loc, (), entry, node, parent)
 
 
 def _remove(data: Any, path: tuple[str | int, ...]) -> None:
@@ -119,7 +119,7 @@ def _unknown_key(at: _At) -> Diagnostic:
     names = list(model.model_fields) if model else []
     what = f"key of {'.'.join(str(part) for part in section)}" if section else "key"
     key = ".".join(map(str, at.path))
-    finding = unknown_name("SV010", what, at.entry, key, names, at.siblings)
+    finding = unknown_name("SV010", what, at.entry, key, names, at.parent)
     elsewhere = [
         f"{name}.{at.entry.key.text}"
         for name in Spec.model_fields

@@ -22,11 +22,6 @@ def problem(
     return Diagnostic(code=code, severity=severity, message=message, key=key, file=file, span=span, fix=fix)
 
 
-def article(noun: str) -> str:
-    """The noun with its article: ``an integer``."""
-    return f"{'an' if noun[:1].lower() in 'aeiou' else 'a'} {noun}"
-
-
 def nearest(name: str, names: list[str]) -> str | None:
     """The closest of ``names``, None where nothing is close."""
     from difflib import get_close_matches

@@ -65,7 +65,7 @@ def _unknown_engines(root: Mapping, data: Any) -> list[Diagnostic]:
             from servespec.spec.mistakes import unknown_name
 
             names = list(engine_names())
-            problems.append(unknown_name("SV014", "engine", entry, f"targets.{name}", names, tuple(entries)))
+            problems.append(unknown_name("SV014", "engine", entry, f"targets.{name}", names, targets.value))
             data["targets"].pop(name, None)
     return problems
 
