@@ -74,8 +74,12 @@ def _environment(own: Path | None) -> SandboxedEnvironment:
         json=lambda value: Quoted(json.dumps(value, ensure_ascii=False)),
         unit_text=lambda value: Quoted(unit_text(value)),
         unit_command=lambda words: Quoted(" ".join(unit_word(word) for word in words)),
-        unit_json=lambda words: Quoted(unit_text(json.dumps([str(word) for word in words]))),
+        quadlet_json=lambda words: Quoted(
+            unit_text(json.dumps([str(word) for word in words])).replace("$", "$$")
+        ),
         assignment=lambda name, value: Quoted(_unit_quoted(f"{name}={value}")),
+        quadlet_text=lambda value: Quoted(unit_text(value).replace("$", "$$")),
+        quadlet_assignment=lambda name, value: Quoted(_unit_quoted(f"{name}={value}".replace("$", "$$"))),
         comment=lambda text, prefix="# ": Quoted("".join(f"{prefix}{plain(line)}\n" for line in text)),
     )
     return environment

@@ -7,7 +7,7 @@ from servespec.render import container
 from servespec.render.artefact import Artefact
 from servespec.render.job import Job
 from servespec.render.templates import fill
-from servespec.render.words import container_program
+from servespec.render.words import Program, container_program, shell_word
 
 PULL_SECONDS = 1800
 """Policy: an image of ten gigabytes over a link of 100 Mbit/s comes before the container starts."""
@@ -27,7 +27,7 @@ def supports(launch: Launch) -> bool:
 def render(job: Job) -> tuple[Artefact, ...]:
     """``NAME.container``. Secrets are podman's: ``podman secret create``."""
     launch = job.launch
-    program = container_program(launch)
+    program = _program(launch)
     granted = container.rights(launch)
     held = {**launch.secrets, **{name: name for _, name in launch.secret_flags}}
     values = {
@@ -56,6 +56,19 @@ def render(job: Job) -> tuple[Artefact, ...]:
         "stop_seconds": launch.stop_seconds,
     }
     return (Artefact(f"{job.name}.container", fill("common/quadlet.container.j2", values, job.templates)),)
+
+
+def _program(launch: Launch) -> Program:
+    """What runs in the container.
+
+    A secret is there inside of it alone: a flag that names one is read by a shell in the container,
+    not by systemd outside.
+    """
+    program = container_program(launch)
+    if not launch.secret_flags or program.entrypoint is None:
+        return program
+    script = " ".join(shell_word(word) for word in (*program.entrypoint, *program.arguments))
+    return Program(("/bin/sh", "-c"), (f"exec {script}",))
 
 
 def _devices(launch: Launch) -> tuple[str, ...]:

@@ -382,3 +382,20 @@ def test_a_quadlet_waits_for_the_health_check_longer_than_loading_takes() -> Non
     assert int(values["TimeoutStartSec"]) > int(values["HealthStartPeriod"].rstrip("s"))
     assert "AddDevice=nvidia.com/gpu=1" in unit
     assert "Secret=MY_TOKEN,type=env,target=HF_TOKEN" in unit
+
+
+@pytest.mark.parametrize("case", CASES)
+@pytest.mark.parametrize("engine", engine_names())
+def test_a_quadlet_has_only_keys_that_podman_knows(engine: str, case: str) -> None:
+    group = made(engine, CASES[case], "quadlet", ".container").split("[Container]")[1].split("[Service]")[0]
+    used = {line.split("=", 1)[0] for line in group.splitlines() if "=" in line and not line.startswith("#")}
+    known = set(json.loads((SCHEMAS / "quadlet.json").read_text("utf-8"))["keys"])
+    assert used <= known
+    assert {"Image", "Exec", "HealthCmd"} <= used
+
+
+def test_a_secret_that_is_a_flag_is_read_inside_the_container_of_a_quadlet() -> None:
+    unit = made("sglang", FULL, "quadlet", ".container")
+    assert 'Entrypoint=["/bin/sh", "-c"]' in unit
+    assert "exec python3 -m sglang.launch_server" in unit
+    assert '--api-key \\"$${SERVER_KEY:?}\\"' in unit
