@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -75,6 +76,7 @@ def resolve_target(spec: Spec, engine_name: str, facts: Facts, directory: Path) 
     target = spec.targets.get(engine_name, Target())
     asked = target.version or engine.newest_version()
     version = engine.nearest_version(asked)
+    target = _with_numbers(target, engine_name, version)
     resolved = engine.resolve(
         Inputs(
             spec=spec,
@@ -102,6 +104,23 @@ def resolve_target(spec: Spec, engine_name: str, facts: Facts, directory: Path) 
     return Resolution(
         deployment=deployment, diagnostics=(*_version_problem(deployment), *resolved.diagnostics)
     )
+
+
+def _with_numbers(target: Target, engine: str, version: str) -> Target:
+    """The target with numbers that are written as words (``"16"``, ``8k``) as what the engine's parser makes of them."""
+    if not any(isinstance(value, str) for value in target.args.values()):
+        return target
+    from servespec.engines.flag_catalogue import load
+    from servespec.engines.flag_values import BadValue, convert
+
+    catalogue = load(engine, version)
+    args = dict(target.args)
+    for name, value in target.args.items():
+        flag = catalogue.get(name)
+        if isinstance(value, str) and flag is not None and flag.kind in ("int", "port", "float", "size"):
+            with suppress(BadValue):  # reported as SV202 to SV205
+                args[name] = convert(flag, value)
+    return target.model_copy(update={"args": args})
 
 
 def find_facts_or_raise(spec: Spec, directory: Path, *, online: bool = False) -> Facts:

@@ -72,3 +72,9 @@ def test_a_flag_by_its_alias_against_the_spec_key_is_a_conflict() -> None:
 def test_turning_a_flag_around_is_no_rename() -> None:
     found = check("vllm", "0.32.0", "disable_log_requests: true")[1]["SV201"]
     assert found.fix is None or not found.fix.changes
+
+
+def test_a_number_written_as_a_word_counts_as_the_engine_reads_it() -> None:
+    _, found = check("vllm", "0.32.0", "tensor_parallel_size: '5'")
+    assert "SV320" in found, "5 does not divide 32 heads"
+    assert "SV202" not in found
