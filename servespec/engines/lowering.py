@@ -118,7 +118,7 @@ def with_args(deployment: Deployment, usual: Values, said: Values) -> dict[str, 
         merged |= {_canonical(catalogue, name, value)[0]: value for name, value in values.items()}
     fixed = {_canonical(catalogue, name, value)[0] for name, value in said.items()}
     for spelled, value in deployment.target.args.items():
-        if value is None:
+        if value is None or _reference(value) is not None:
             continue
         name, given = _canonical(catalogue, spelled, value)
         head, _, rest = name.partition(".")
@@ -146,6 +146,26 @@ def host_of(deployment: Deployment, values: Values, name: str = "host") -> str:
     """The address that the server binds on the host: the spec's, or that of ``args``."""
     host = values.get(name)
     return host if isinstance(host, str) else deployment.spec.server.host
+
+
+def secret_args(deployment: Deployment) -> tuple[tuple[str, str], ...]:
+    """Flags under ``args`` whose value is a reference, each with the variable that holds it."""
+    catalogue = catalogue_of(deployment)
+    found: list[tuple[str, str]] = []
+    for spelled, value in deployment.target.args.items():
+        variable = _reference(value)
+        if variable is not None:
+            flag_found = catalogue.get(spelled)
+            usual = "--" + spelled.lstrip("-").replace("_", "-")
+            spellings = flag_found.spellings if flag_found is not None else ()
+            found.append((next((s for s in spellings if s.startswith("--")), usual), variable))
+    return tuple(found)
+
+
+def _reference(value: object) -> str | None:
+    """The variable that a value refers to, None for a plain value."""
+    reference = REFERENCE.fullmatch(value) if isinstance(value, str) else None
+    return (reference["braced"] or reference["bare"]) if reference is not None else None
 
 
 def _canonical(catalogue: FlagCatalogue, written: str, value: SettingValue) -> tuple[str, SettingValue]:
@@ -226,9 +246,9 @@ def environment_of(deployment: Deployment) -> Environment:
     plain: dict[str, str] = {}
     secrets: dict[str, str] = {}
     for name, value in {**deployment.spec.env, **deployment.target.env}.items():
-        reference = REFERENCE.fullmatch(value) if isinstance(value, str) else None
-        if reference is not None:
-            secrets[name] = reference["braced"] or reference["bare"]
+        holder = _reference(value)
+        if holder is not None:
+            secrets[name] = holder
         else:
             plain[name] = _text(value)
     return Environment(plain=plain, secrets=secrets)

@@ -41,7 +41,10 @@ def lower(deployment: Deployment) -> Launch:
         flags=lowering.words(deployment, values),
         container_flags=lowering.words(deployment, in_container),
         # SGLang reads its key from nowhere else.
-        secret_flags=(("--api-key", server.api_key_env),) if server.api_key_env is not None else (),
+        secret_flags=(
+            *((("--api-key", server.api_key_env),) if server.api_key_env is not None else ()),
+            *lowering.secret_args(deployment),
+        ),
         host=lowering.host_of(deployment, values),
         port=lowering.port_of(deployment, values),
         health_path="/health",

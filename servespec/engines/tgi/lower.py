@@ -43,6 +43,7 @@ def lower(deployment: Deployment) -> Launch:
         flags=lowering.words(deployment, values),
         container_flags=lowering.words(deployment, in_container),
         flags_environment=_flags_environment(deployment, in_container),
+        secret_flags=lowering.secret_args(deployment),
         host=lowering.host_of(deployment, values, "hostname"),
         port=lowering.port_of(deployment, values),
         health_path="/health",

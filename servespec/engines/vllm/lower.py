@@ -48,6 +48,7 @@ def lower(deployment: Deployment) -> Launch:
         command=("vllm", "serve"),
         flags=(model, *lowering.words(deployment, values)),
         container_flags=_container_flags(deployment, inside),
+        secret_flags=lowering.secret_args(deployment),
         host=lowering.host_of(deployment, values),
         port=lowering.port_of(deployment, values),
         health_path="/health",

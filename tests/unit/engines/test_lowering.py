@@ -66,6 +66,13 @@ def test_a_container_binds_every_address_and_the_host_what_the_spec_says(engine:
     assert "127.0.0.1" not in launch.container_flags
 
 
+@pytest.mark.parametrize("engine", engine_names())
+def test_a_reference_under_args_is_a_secret_too(engine: str) -> None:
+    launch = lower(engine, args={"api_key": "${SERVER_KEY}"})
+    assert launch.secret_flags == (("--api-key", "SERVER_KEY"),)
+    assert not any("SERVER_KEY" in word for word in launch.flags)
+
+
 @pytest.mark.parametrize(("engine", "host"), [("vllm", "host"), ("sglang", "host"), ("tgi", "hostname")])
 def test_an_address_under_args_replaces_the_usual_one_outside_of_containers(engine: str, host: str) -> None:
     launch = lower(engine, args={host: "127.0.0.9", "port": 9001})
