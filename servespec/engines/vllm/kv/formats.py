@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from servespec.engines.vllm.kv.turboquant import PRESETS, slot_bytes
 from servespec.engines.vllm.speculative import draft_tokens
 from servespec.errors import UnmodelledError
 from servespec.memory.elements import element_bytes
@@ -27,11 +28,16 @@ FP8_DS_MLA_TOKEN_BYTES = 656
 PER_TOKEN_HEAD_BITS = {"fp8_per_token_head": 8, "int8_per_token_head": 8, "int4_per_token_head": 4}
 
 
-def page_bytes(deployment: Deployment, kept: KVLayers, block_size: int) -> int:
-    """Bytes that one layer keeps for ``block_size`` tokens on one rank. Raises UnmodelledError."""
+def page_bytes(
+    deployment: Deployment, kept: KVLayers, block_size: int, cache_dtype: str | None = None
+) -> int:
+    """Bytes that one layer keeps for ``block_size`` tokens on one rank, in ``cache_dtype`` (else the setting's).
+
+    Raises UnmodelledError.
+    """
     settings = deployment.settings
     tensor_parallel = settings.integer("tensor_parallel_size")
-    cache_dtype = str(settings.value("kv_cache_dtype") or "auto")
+    cache_dtype = cache_dtype or str(settings.value("kv_cache_dtype") or "auto")
     model_dtype = str(settings.value("dtype"))
     elements = token_elements(kept, tensor_parallel)
     if kept.kind is KVKind.indexer:
@@ -52,6 +58,12 @@ def page_bytes(deployment: Deployment, kept: KVLayers, block_size: int) -> int:
     if cache_dtype.startswith("nvfp4") and cache_dtype != "nvfp4_ds_mla":
         # Packed 4-bit values and one fp8 scale for each 16 of them.
         return block_size * (elements // 2 + elements // 16)
+    if cache_dtype in PRESETS and kept.kind is not KVKind.latent:
+        return (
+            block_size
+            * heads_per_rank(kept.kv_heads, tensor_parallel)
+            * slot_bytes(cache_dtype, kept.key_dim)
+        )
     raise UnmodelledError(f"KV cache type {cache_dtype}")
 
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from servespec.engines.vllm.kv.formats import page_bytes, recurrent_page_bytes
 from servespec.engines.vllm.kv.hybrid import attention_block_size
+from servespec.engines.vllm.kv.turboquant import layer_cache_dtype
 from servespec.engines.vllm.placement import loads_mtp
 from servespec.engines.vllm.speculative import draft_deployment, draft_tokens
 from servespec.memory.shards import ceil_div
@@ -85,8 +86,11 @@ def layer_specs(deployment: Deployment) -> tuple[tuple[int, LayerSpec], ...]:
     for kept in deployment.model.kv:
         if kept.part is not Part.decoder and not _drafts(deployment, kept):
             continue
-        spec = _spec(deployment, kept, block_size, padded_page)
-        found.extend((layer, spec) for layer in kept.layers)
+        specs = {
+            dtype: _spec(deployment, kept, block_size, padded_page, dtype)
+            for dtype in {layer_cache_dtype(deployment, kept, layer) for layer in kept.layers}
+        }
+        found.extend((layer, specs[layer_cache_dtype(deployment, kept, layer)]) for layer in kept.layers)
     found.sort(key=lambda item: item[0])
     draft = draft_deployment(deployment)
     if draft is not None:
@@ -100,7 +104,9 @@ def _drafts(deployment: Deployment, kept: KVLayers) -> bool:
     return kept.part is Part.mtp and loads_mtp(deployment)
 
 
-def _spec(deployment: Deployment, kept: KVLayers, block_size: int, padded_page: int | None) -> LayerSpec:
+def _spec(
+    deployment: Deployment, kept: KVLayers, block_size: int, padded_page: int | None, cache_dtype: str
+) -> LayerSpec:
     if any(other.compress_ratio > 1 for other in deployment.model.kv):
         from servespec.engines.vllm.kv.compressed import compressed_spec
 
@@ -115,7 +121,7 @@ def _spec(deployment: Deployment, kept: KVLayers, block_size: int, padded_page: 
     return LayerSpec(
         kind=kept.kind,
         block_size=block_size,
-        page_bytes=page_bytes(deployment, kept, block_size),
+        page_bytes=page_bytes(deployment, kept, block_size, cache_dtype),
         window=kept.window,
     )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from servespec.engines.vllm.kv.turboquant import PRESETS, boundary_layers
 from servespec.engines.vllm.policies import GIB, GPU_MEMORY_UTILIZATION, by_version
 from servespec.engines.vllm.resolution.builder import Builder
 from servespec.models.facts import KVKind
@@ -99,8 +100,23 @@ def _cache_dtype(builder: Builder) -> None:
         if builder.is_version(since):
             value = quantization.kv_cache_dtype
             builder.put("kv_cache_dtype", value, "derived from the checkpoint's quantization")
+    _unquantized_layers(builder, str(value))
     if is_compressed(builder) or (inputs.model.extra.get("sparse_attention") and inputs.gpu.kind == "cuda"):
         _sparse_cache_dtype(builder, str(value))
+
+
+def _unquantized_layers(builder: Builder, value: str) -> None:
+    """Layers whose cache keeps the model's type; TurboQuant adds the outermost (vllm/engine/arg_utils.py)."""
+    name = "kv_cache_dtype_skip_layers"
+    if value not in PRESETS and name not in builder.arguments:
+        return
+    given = builder.choose(name, ())
+    if value in PRESETS:
+        model = builder.inputs.model
+        is_hybrid = any(kept.kind is KVKind.recurrent for kept in model.kv)
+        named = given if isinstance(given, tuple | list) else ()
+        outermost = boundary_layers(model.layers, is_hybrid=is_hybrid)
+        builder.derive(name, tuple(sorted({*map(str, named), *outermost})), "TurboQuant")
 
 
 def is_compressed(builder: Builder) -> bool:

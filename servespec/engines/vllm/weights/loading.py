@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+from servespec.engines.vllm.kv.turboquant import scratch_buffers
 from servespec.engines.vllm.placement import loads_towers
 from servespec.engines.vllm.quantization import effective_quantization
 from servespec.engines.vllm.weights.allocator import CachingAllocator
@@ -81,19 +82,23 @@ def allocated_bytes(deployment: Deployment, modules: tuple[Module, ...], ropes: 
         allocator.allocate(CUBLAS_WORKSPACE_BYTES)
     if online:
         _quantize_while_loading(deployment, allocator, modules, dtype)
-    for size in (*model_buffers(deployment), *adapter_sizes(deployment, modules)):
+    for size in (*model_buffers(deployment, modules), *adapter_sizes(deployment, modules)):
         allocator.allocate(size)
     reads_free_memory = deployment.gpu.kind == "rocm" and holds(ROCM_READS_FREE_MEMORY, deployment.version)
     return allocator.reserved_bytes if reads_free_memory else allocator.allocated_bytes
 
 
-def model_buffers(deployment: Deployment) -> Iterator[int]:
-    """Buffers of max_num_batched_tokens that models with towers make beside their parameters.
+def model_buffers(deployment: Deployment, modules: tuple[Module, ...]) -> Iterator[int]:
+    """Buffers that models make beside their parameters: of a batch's tokens by towers, of its decodes by
+    packed caches.
 
     Gemma 3n and 4 keep the per-layer embeddings of a whole batch (models/gemma4_mm.py per_layer_embeddings;
     fluffy-4, idx-l4-gemma4e2b), Qwen3-VL an embedding for each level that the tower feeds in
     (models/qwen3_vl.py deepstack_input_embeds; its tower takes 1.28 GiB on 0.25.1).
     """
+    yield from scratch_buffers(
+        deployment, {module.layer for module in modules if module.part is Part.decoder}
+    )
     if not deployment.model.is_multimodal:
         return
     extra = deployment.model.extra

@@ -107,7 +107,7 @@ def _parts(deployment: Deployment, loaded: tuple[Module, ...]) -> dict[str, int]
         for table in deployment.model.rope
     )
     parts["adapter slots"] = sum(adapter_sizes(deployment, loaded))
-    parts["buffers"] = sum(model_buffers(deployment))
+    parts["buffers"] = sum(model_buffers(deployment, loaded))
     if takes_workspace(deployment, loaded):
         parts["buffers"] += CUBLAS_WORKSPACE_BYTES
     return parts
