@@ -40,10 +40,16 @@ class LoadedSpec:
         return self.spec is not None and all(d.severity is not Severity.error for d in self.diagnostics)
 
     def place(self, diagnostic: Diagnostic) -> Diagnostic:
-        """The diagnostic with file, line and column, found from its key."""
+        """The diagnostic with file, line and column, found from its key.
+
+        A key that is not written stands for the section around it, or else for the engine's target.
+        """
         if diagnostic.span is not None:
             return diagnostic if diagnostic.file else replace(diagnostic, file=self.path)
         place = locate(self.nodes, diagnostic.key)
+        if place is not None and place.value is self.nodes and diagnostic.engine is not None:
+            target = locate(self.nodes, f"targets.{diagnostic.engine}")
+            place = target if target is not None and target.exact else place
         if place is None:
             return replace(diagnostic, file=self.path)
         return replace(diagnostic, file=place.file, span=place.span)
