@@ -247,6 +247,9 @@ def deprecated(catalogue: FlagCatalogue, flag: Flag, index: int = -1) -> Problem
 
 def check(catalogue: FlagCatalogue, name: str, value: object) -> Problem | None:
     """See `FlagCatalogue.check`."""
+    head, dot, keys = name.partition(".")
+    if dot and (whole := catalogue.get(head)) is not None and whole.kind.startswith("json"):
+        name, value = head, nested(keys, value)
     flag = catalogue.get(name)
     if flag is None:
         return unknown(catalogue, name)
@@ -283,6 +286,13 @@ def _check_value(flag: Flag, value: object) -> None:
     if isinstance(value, Mapping) and flag.kind not in ("json", "json_or_str", "json_or_kvs", "kvs"):
         raise BadValue("bad-value", "a mapping is given, a single value is expected")
     convert(flag, word_of(flag, value))
+
+
+def nested(keys: str, value: object) -> object:
+    """``a.b`` and 1 as ``{"a": {"b": 1}}``: what the dotted form of a JSON flag means."""
+    for key in reversed(keys.split(".")):
+        value = {key: value}
+    return value
 
 
 def word_of(flag: Flag, value: object) -> str:

@@ -85,10 +85,6 @@ def _spec_values(tensor: int) -> dict[str, Any]:
 
 
 def _change(new: FlagCatalogue, name: str, value: Any, others: Mapping[str, Any]) -> ArgChange | None:
-    if "." in name:
-        head = name.partition(".")[0]
-        problem = new.check(head, None)
-        return None if problem is None else ArgChange(new.engine, name, problem.message, problem.is_error)
     problem = new.check(name, value)
     if problem is None:
         return None
