@@ -7,7 +7,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from lowering_cases import LLAMA, deploy
 
+from servespec.engines import get_engine
 from servespec.engines.flag_catalogue import load
 from servespec.importing import import_source, to_yaml
 from servespec.spec.loader import load_text
@@ -53,3 +55,13 @@ def test_no_flag_of_a_command_that_works_is_called_wrong(row: dict[str, Any]) ->
     assert bool(wrong) is (row["id"] in OTHER_PROGRAM), wrong
     refused = [note for note in spec.notes if note.startswith("the engine would refuse")]
     assert bool(refused) is (row["id"] in OTHER_PROGRAM), refused
+
+
+@pytest.mark.parametrize("row", [row for row in ROWS if row["engine_version"]], ids=lambda row: row["id"])
+def test_what_is_rendered_of_an_import_is_a_command_of_that_version(row: dict[str, Any]) -> None:
+    """With a model that is known here in the place of the published one: the flags are what is held."""
+    spec, _ = first(row)
+    data = {**spec.data, "model": {"id": LLAMA}, "hardware": {"gpu": "H100-80GB", "count": 16}}
+    sections = {key: value for key, value in data.items() if key not in ("servespec", "name", "targets")}
+    launch = get_engine(spec.engine).lower(deploy(spec.engine, **sections, targets=data["targets"]))
+    assert load(spec.engine, spec.version).parse(launch.flags).errors == ()
