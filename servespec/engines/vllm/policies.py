@@ -32,8 +32,8 @@ GRAPH_ESTIMATE_IS_SUBTRACTED = ">=0.20"
 # vllm/v1/worker/gpu/model_runner.py profile_cudagraph_memory: model runner V2 returns 0 until 0.28, measures since 0.29.
 V2_ESTIMATES_GRAPHS = ">=0.29"
 
-# vllm/v1/worker/gpu/model_runner.py profile_cudagraph_memory: runner V2 returns 0 until 0.28.
-V2_ESTIMATES_GRAPHS = ">=0.29"
+# vllm/v1/worker/gpu/model_runner.py profile_run: model runner V2 encodes no images before.
+V2_PROFILES_IMAGES = ">=0.27"
 
 # vllm/config/vllm.py: scheduler_config.async_scheduling None is resolved to on since 0.14.
 ASYNC_SCHEDULING_BY_DEFAULT = ">=0.14"

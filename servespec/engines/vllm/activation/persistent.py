@@ -6,7 +6,9 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from servespec.engines.vllm.activation.shape import ProfileShape
+from servespec.engines.vllm.policies import V2_PROFILES_IMAGES
 from servespec.memory.budget import Term
+from servespec.rules.versions import holds
 
 if TYPE_CHECKING:
     from servespec.deployment import Deployment
@@ -49,7 +51,7 @@ def images_term(deployment: Deployment, shape: ProfileShape) -> Term | None:
     Gemma-3-12b and Mistral-Small-3.1 (llmd205-09, -31).
     """
     vision = deployment.model.vision
-    if vision is None or not images_are_allowed(deployment):
+    if vision is None or not images_are_profiled(deployment):
         return None
     tokens_each = tokens_of_largest_image(vision)
     images = images_in_profile(deployment, shape, tokens_each)
@@ -66,11 +68,18 @@ def images_term(deployment: Deployment, shape: ProfileShape) -> Term | None:
     )
 
 
-def images_are_allowed(deployment: Deployment) -> bool:
-    """Whether the vision tower is there at all: not dropped by a limit of 0 or language_model_only."""
-    if deployment.settings.flag("language_model_only"):
+def images_are_profiled(deployment: Deployment) -> bool:
+    """Whether the profile run encodes images.
+
+    Not where a limit of 0 or language_model_only drops the tower, with skip_mm_profiling, nor by model
+    runner V2 before 0.27 (v1/worker/gpu/model_runner.py profile_run).
+    """
+    settings = deployment.settings
+    if settings.flag("language_model_only") or settings.flag("skip_mm_profiling"):
         return False
-    limits = deployment.settings.value("limit_mm_per_prompt")
+    if settings.value("model_runner") == "v2" and not holds(V2_PROFILES_IMAGES, deployment.version):
+        return False
+    limits = settings.value("limit_mm_per_prompt")
     return not isinstance(limits, Mapping) or limits.get("image", 1) != 0
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from servespec.engines.vllm.activation.persistent import (
-    images_are_allowed,
+    images_are_profiled,
     images_in_profile,
     tokens_of_largest_image,
 )
@@ -23,7 +23,7 @@ def vision_term(deployment: Deployment, shape: ProfileShape) -> Term | None:
     the larger answer of the two.
     """
     vision = deployment.model.vision
-    if vision is None or not images_are_allowed(deployment):
+    if vision is None or not images_are_profiled(deployment):
         return None
     tokens_each = tokens_of_largest_image(vision)
     images = images_in_profile(deployment, shape, tokens_each)
