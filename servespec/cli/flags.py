@@ -17,7 +17,8 @@ def command(
         str | None, typer.Argument(metavar="VERSION", help="The newest known where it is left out.")
     ] = None,
     name: Annotated[
-        str | None, typer.Argument(metavar="NAME", help="One flag: its name or any of its spellings.")
+        str | None,
+        typer.Argument(metavar="NAME", help="One flag: its name, or a spelling without the dashes."),
     ] = None,
     since: Annotated[
         str | None, typer.Option("--since", metavar="VERSION", help="Only what changed since that version.")

@@ -6,10 +6,22 @@ import re
 
 from servespec.engines.published import published
 
+_BESIDE = re.compile(r"router|gateway|proxy|controller|operator|exporter|scheduler|sidecar|bench")
+"""Programs that stand beside an engine and often bear its name."""
+
+
+def is_beside(reference: str) -> bool:
+    """Whether an image is of a program beside the engines: a router, a gateway, an exporter."""
+    return (
+        _BESIDE.search(reference.partition("@")[0].rpartition("/")[2].partition(":")[0].lower()) is not None
+    )
+
 
 def engine_of(reference: str) -> str | None:
     """The engine that an image's name speaks of, its last part first; None when it speaks of none."""
     path = reference.partition("@")[0].lower()
+    if is_beside(path):
+        return None
     for candidate in (path.rpartition("/")[2], path):
         found = [engine for engine, how in published().items() if how.image.search(candidate)]
         if found:

@@ -9,7 +9,7 @@ from typing import Any
 
 from servespec.engines.flag_catalogue import load, newest
 from servespec.engines.published import published
-from servespec.importing.images import engine_of, version_of
+from servespec.importing.images import engine_of, is_beside, version_of
 from servespec.importing.servers import Server, engine_of_flags, in_text, mention, of_container
 from servespec.importing.shell import words_of
 
@@ -137,6 +137,8 @@ def _container(node: Mapping[Any, Any], environment: Mapping[str, str], hint: st
     ):
         return  # a task: its image is where the command runs
     if not (has_flags or (image and engine) or mention().search(" ".join(words))):
+        return
+    if image and is_beside(image) and not mention().search(" ".join(words)):
         return
     engine = engine or engine_of_flags([*words, *extra, *additional])
     if engine is None and not mention().search(" ".join(words)):

@@ -105,9 +105,11 @@ class _Lexer:
                 end = text.index(">", self.at) + 1
                 word.text += text[self.at : end]
                 self.at = end
+            elif char in "'\"" and text.find(char, self.at + 1) < 0:
+                word.text += char  # a quote that nothing closes is an apostrophe, or a slip
+                self.at += 1
             elif char == "'":
-                end = text.find("'", self.at + 1)
-                end = len(text) if end < 0 else end
+                end = text.index("'", self.at + 1)
                 word.text += text[self.at + 1 : end]
                 word.is_quoted = True
                 self.at = end + 1

@@ -101,6 +101,7 @@ Image=docker.io/vllm/vllm-openai:v0.10.0
 Exec=--model org/m --max-model-len 8192
 """,
     "another shell": "ssh host 'cd /x; vllm serve org/m --max-model-len 8192'",
+    "an apostrophe": "It's a server:\nvllm serve org/m --max-model-len 8192",
     "a page": "# It's easy\n```bash\nvllm serve org/m --max-model-len 8192\n```\nDon't wait.",
     "words in Python": 'run([\n  "vllm", "serve", "org/m",\n  "--max-model-len", "8192", "--port", str(PORT)])',
     "cmd.exe": "docker run --gpus all ^\r\n vllm/vllm-openai:v0.10.0 ^\r\n --model org/m --max-model-len 8192",
@@ -139,6 +140,15 @@ def test_the_same_server_in_another_form_is_the_same_spec(kind: str) -> None:
     assert data["limits"] == WANTED
     if "v0.10.0" in SOURCES[kind]:
         assert data["targets"]["vllm"]["version"] == "0.10.0"
+
+
+def test_a_program_beside_the_engine_is_no_server() -> None:
+    text = """
+services:
+  router: {image: "vllm/vllm-router:v0.1.1", command: ["--port", "80", "--host", "0.0.0.0"]}
+  llm: {image: "vllm/vllm-openai:v0.10.0", command: ["--model", "org/m", "--max-model-len", "8192"]}
+"""
+    assert one(text)["model"]["id"] == "org/m"
 
 
 def test_several_servers_are_several_specs_in_order() -> None:
