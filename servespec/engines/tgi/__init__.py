@@ -1,5 +1,7 @@
 """TGI: everything that servespec knows of it."""
 
-from servespec.engines.tgi.engine import ENGINE
+from servespec.engines.packaged import PackagedEngine
 
 __all__ = ["ENGINE"]
+
+ENGINE = PackagedEngine("tgi", "TGI")

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from types import MappingProxyType
 
+from servespec.calibration.model import Conditions
 from servespec.deployment import Deployment
 from servespec.engines.tgi import shortfalls
 from servespec.engines.tgi.policies import WIGGLE_OF_DEVICE, is_since
@@ -27,6 +28,11 @@ SOURCE = "TGI models/flash_causal_lm.py warmup"
 EXPANDED_HEAD = 192
 EXPANDED = frozenset({"deepseek_v2", "deepseek_v3"})
 PLAIN = frozenset({KVKind.full, KVKind.sliding, KVKind.chunked})
+
+
+def conditions(deployment: Deployment) -> Conditions:
+    """Under which conditions a measured term holds: ranks alone."""
+    return Conditions(eager=False, tensor_parallel=deployment.settings.integer("num_shard"))
 
 
 def budget(deployment: Deployment) -> MemoryBudget:

@@ -1,9 +1,11 @@
-"""The SGLang engine: the door to this package, one import per question."""
+"""The engine that a package of this folder is: its modules, imported when they are asked something."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from servespec.calibration.model import Conditions
@@ -17,11 +19,23 @@ if TYPE_CHECKING:
     from servespec.smoke.probe import Probe, Server
 
 
-class SGLangEngine:
-    """See :class:`servespec.engines.base.Engine`."""
+@dataclass(frozen=True, slots=True)
+class PackagedEngine:
+    """See :class:`servespec.engines.base.Engine`, which this satisfies for a package ``servespec/engines/<name>``.
 
-    name = "sglang"
-    title = "SGLang"
+    Its modules have these functions: ``defaults.resolve``, ``memory.budget`` and ``memory.conditions``,
+    ``lower.lower``, ``keys.inexpressible``, ``lift.lift``, ``logs.Reader``, ``probes.probes`` and
+    ``probes.observe_server``, and ``rules.RULES``; its flags are data under ``flags/``. ``title`` is how
+    its own project writes the name; ``random_weights`` are the arguments that start it without a checkpoint,
+    None where it cannot.
+    """
+
+    name: str
+    title: str
+    random_weights: Mapping[str, object] | None = None
+
+    def _part(self, module: str) -> Any:
+        return import_module(f"servespec.engines.{self.name}.{module}")
 
     def known_versions(self) -> tuple[str, ...]:
         """All versions of the flag catalogue, oldest first."""
@@ -43,76 +57,61 @@ class SGLangEngine:
 
     def resolve(self, inputs: Inputs) -> Resolved:
         """Every effective setting of this version."""
-        from servespec.engines.sglang.defaults import resolve
-
-        return resolve(inputs)
+        found: Resolved = self._part("defaults").resolve(inputs)
+        return found
 
     def budget(self, deployment: Deployment) -> MemoryBudget:
         """What this version allocates. Raises UnmodelledError."""
-        from servespec.engines.sglang.memory import budget
-
-        return budget(deployment)
+        found: MemoryBudget = self._part("memory").budget(deployment)
+        return found
 
     def conditions(self, deployment: Deployment) -> Conditions:
         """Eager or with graphs, and ranks."""
-        from servespec.engines.sglang.memory import conditions
-
-        return conditions(deployment)
+        found: Conditions = self._part("memory").conditions(deployment)
+        return found
 
     def lower(self, deployment: Deployment) -> Launch:
         """argv, environment, image and health of the server."""
-        from servespec.engines.sglang.lower import lower
-
-        return lower(deployment)
+        found: Launch = self._part("lower").lower(deployment)
+        return found
 
     def inexpressible(self, deployment: Deployment) -> tuple[Diagnostic, ...]:
         """Keys of the spec that this version has no flag for."""
-        from servespec.engines.sglang.keys import inexpressible
-
-        return inexpressible(deployment)
+        found: tuple[Diagnostic, ...] = self._part("keys").inexpressible(deployment)
+        return found
 
     def lift(self, argv: Sequence[str], environment: Mapping[str, str], version: str) -> Mapping[str, object]:
         """The spec that a published command means."""
-        from servespec.engines.sglang.lift import lift
-
-        return lift(argv, environment, version)
+        found: Mapping[str, object] = self._part("lift").lift(argv, environment, version)
+        return found
 
     def rules(self) -> Sequence[Rule]:
         """Rules that hold for this engine alone."""
-        from servespec.engines.sglang.rules import RULES
-
-        return RULES
+        found: Sequence[Rule] = self._part("rules").RULES
+        return found
 
     def random_weights_args(self) -> Mapping[str, object] | None:
         """Arguments that start it without a checkpoint."""
-        return {"load_format": "dummy"}
+        return self.random_weights
 
     def log_reader(self, version: str) -> LogReader:
         """A reader of this version's start-up log."""
-        from servespec.engines.sglang.logs import Reader
-
-        return Reader(version)
+        found: LogReader = self._part("logs").Reader(version)
+        return found
 
     def observe(self, log: str, version: str | None) -> Observed:
         """What a whole start-up log says."""
-        from servespec.engines.sglang.logs import Reader
-
-        reader = Reader(version)
+        reader: LogReader = self._part("logs").Reader(version)
         for line in log.splitlines():
             reader.feed(line)
         return reader.observed()
 
     def probes(self, deployment: Deployment) -> Sequence[Probe]:
         """Smoke probes of this engine's own interface."""
-        from servespec.engines.sglang.probes import probes
-
-        return probes(deployment)
+        found: Sequence[Probe] = self._part("probes").probes(deployment)
+        return found
 
     def observe_server(self, server: Server) -> Observed:
         """What a running server says over HTTP."""
-        from servespec.engines.sglang.probes import observe_server
-
-        return observe_server(server)
-
-
-ENGINE = SGLangEngine()
+        found: Observed = self._part("probes").observe_server(server)
+        return found
