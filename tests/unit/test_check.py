@@ -29,7 +29,7 @@ def test_what_is_not_modelled_is_unknown_and_a_warning(monkeypatch: pytest.Monke
     def unmodelled(*_: object) -> None:
         raise UnmodelledError("architecture FooForCausalLM")
 
-    monkeypatch.setattr("servespec.engines.packaged.PackagedEngine.budget", unmodelled)
+    monkeypatch.setattr("servespec.engines.vllm.memory.budget", unmodelled)
     report = check_file(load_text(SPEC))
     assert [target.verdict for target in report.targets] == [Verdict.unknown, Verdict.fits]
     assert report.verdict is Verdict.unknown
@@ -42,7 +42,7 @@ def test_a_failure_of_our_own_in_one_target_leaves_the_others(monkeypatch: pytes
     def broken(*_: object) -> None:
         raise StopIteration
 
-    monkeypatch.setattr("servespec.engines.packaged.PackagedEngine.resolve", broken)
+    monkeypatch.setattr("servespec.engines.vllm.defaults.resolve", broken)
     report = check_file(load_text(SPEC))
     assert [target.verdict for target in report.targets] == [Verdict.unknown, Verdict.fits]
     (diagnostic,) = [d for d in report.diagnostics if d.code == "SV104"]
