@@ -6,8 +6,26 @@ from collections.abc import Iterable, Iterator
 
 from servespec.diagnostics import Change, Fix, Severity
 from servespec.rules.base import Finding, rule
-from servespec.rules.subject import Subject
+from servespec.rules.subject import Subject, written_name
 
+_AT_LEAST_ONE = frozenset(f"{kind}_parallel_size" for kind in ("tensor", "pipeline", "data")) | {
+    "tp_size",
+    "pp_size",
+    "dp_size",
+    "tp",
+    "pp",
+    "dp",
+    "num_shard",
+    "max_num_seqs",
+    "max_num_batched_tokens",
+    "block_size",
+    "page_size",
+    "max_running_requests",
+    "nnodes",
+    "max_model_len",
+    "context_length",
+}
+"""Sizes of which every engine needs one; older releases state no bound and divide by zero."""
 _SOURCE = "the engine's own argument parser, release by release: servespec/engines/<engine>/flags/flags.json"
 
 
@@ -127,8 +145,22 @@ def flag_json(subject: Subject) -> Iterable[Finding]:
     triggers=("targets",),
 )
 def flag_range(subject: Subject) -> Iterable[Finding]:
-    """A number out of bounds."""
-    return _findings(subject, "out-of-range")
+    """A number out of bounds, or a size that is none."""
+    yield from _findings(subject, "out-of-range")
+    reported = {(engine, name) for engine, name, _ in subject.flag_problems}
+    for engine, target in subject.spec.targets.items():
+        for name, value in target.args.items():
+            is_number = isinstance(value, int | float) and not isinstance(value, bool)
+            if (engine, name) in reported or not is_number or written_name(name) not in _AT_LEAST_ONE:
+                continue
+            if value < 1 and not (
+                value == -1 and written_name(name) == "max_model_len"
+            ):  # vLLM: as much as fits
+                yield Finding(
+                    message=f"{name}: {value} is not at least 1",
+                    key=f"targets.{engine}.args.{name}",
+                    engine=engine,
+                )
 
 
 @rule(

@@ -10,7 +10,7 @@ ALGORITHMS = {"ngram": "NGRAM", "eagle": "EAGLE", "eagle3": "EAGLE3", "mtp": "NE
 
 def tensor_parallel(subject: Subject) -> int:
     """Tensor-parallel ranks (SGLang's tp_size counts those of attention data parallelism in)."""
-    return subject.integer("tp_size") or subject.spec.parallel.tensor
+    return max(1, subject.integer("tp_size") or subject.spec.parallel.tensor)
 
 
 def tensor_parallel_key(subject: Subject) -> str:
@@ -20,19 +20,19 @@ def tensor_parallel_key(subject: Subject) -> str:
 
 def pipeline_parallel(subject: Subject) -> int:
     """Pipeline stages."""
-    return subject.integer("pp_size") or subject.spec.parallel.pipeline
+    return max(1, subject.integer("pp_size") or subject.spec.parallel.pipeline)
 
 
 def data_parallel(subject: Subject) -> int:
     """Data-parallel replicas, of the whole model or of attention."""
-    return subject.integer("dp_size") or subject.spec.parallel.data
+    return max(1, subject.integer("dp_size") or subject.spec.parallel.data)
 
 
 def attention_parallel(subject: Subject) -> int:
     """Groups of attention data parallelism inside of the tensor-parallel ranks; 1: none."""
     own = subject.integer("attn_dp_size")
     if own is not None:
-        return own
+        return max(1, own)
     return data_parallel(subject) if subject.flag("enable_dp_attention") else 1
 
 

@@ -7,7 +7,7 @@ from servespec.rules.subject import Subject
 
 def shards(subject: Subject) -> int:
     """Shards of the model, one GPU each."""
-    return subject.integer("num_shard") or subject.spec.parallel.tensor
+    return max(1, subject.integer("num_shard") or subject.spec.parallel.tensor)
 
 
 def shards_key(subject: Subject) -> str:

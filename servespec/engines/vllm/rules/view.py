@@ -10,17 +10,17 @@ from servespec.rules.subject import Subject
 
 def tensor_parallel(subject: Subject) -> int:
     """Tensor-parallel ranks."""
-    return subject.integer("tensor_parallel_size") or subject.spec.parallel.tensor
+    return max(1, subject.integer("tensor_parallel_size") or subject.spec.parallel.tensor)
 
 
 def pipeline_parallel(subject: Subject) -> int:
     """Pipeline stages."""
-    return subject.integer("pipeline_parallel_size") or subject.spec.parallel.pipeline
+    return max(1, subject.integer("pipeline_parallel_size") or subject.spec.parallel.pipeline)
 
 
 def data_parallel(subject: Subject) -> int:
     """Data-parallel replicas."""
-    return subject.integer("data_parallel_size") or subject.spec.parallel.data
+    return max(1, subject.integer("data_parallel_size") or subject.spec.parallel.data)
 
 
 def tensor_parallel_key(subject: Subject) -> str:
