@@ -19,8 +19,8 @@ GIB = 2**30
     severity=Severity.warning,
     scope="spec",
     summary="gpu_memory_fraction above 0.95 leaves next to nothing for what the engine does not count.",
-    explanation="CUDA context, NCCL buffers, graphs of some releases and fragmentation live outside the share. 0.85 to 0.92 is "
-    "usual; above 0.95 a server that starts may run out of memory under load.",
+    explanation="CUDA context, NCCL buffers, graphs of some releases and fragmentation live outside the "
+    "share. 0.85 to 0.92 is usual; above 0.95 a server that starts may run out of memory under load.",
     fix="Set 0.9.",
     source="vLLM documentation, Conserving memory; defaults 0.90 (to 0.19) and 0.92 (from 0.20)",
     triggers=("limits.gpu_memory_fraction",),
@@ -43,8 +43,8 @@ def memory_fraction_high(subject: Subject) -> Iterable[Finding]:
     severity=Severity.info,
     scope="spec",
     summary="gpu_memory_fraction below a half leaves most of the card unused.",
-    explanation="What is left below the share is KV cache: a small share means few requests side by side. It makes sense where "
-    "other servers live on the card; hardware.reserved_gib says so.",
+    explanation="What is left below the share is KV cache: a small share means few requests side by side. "
+    "It makes sense where other servers live on the card; hardware.reserved_gib says so.",
     fix="Raise it, or say what else is on the card in hardware.reserved_gib.",
     source="vLLM documentation, --gpu-memory-utilization",
     triggers=("limits.gpu_memory_fraction",),
@@ -65,8 +65,8 @@ def memory_fraction_low(subject: Subject) -> Iterable[Finding]:
     severity=Severity.warning,
     scope="spec",
     summary="Prompts share a prefix and prefix caching is off.",
-    explanation="With prefix caching the keys and values of the common part are computed once; without it every request "
-    "computes them again.",
+    explanation="With prefix caching the keys and values of the common part are computed once; without it "
+    "every request computes them again.",
     fix="Set kv_cache.prefix_caching: true.",
     source="vLLM documentation, Automatic prefix caching; SGLang, RadixAttention (Zheng et al. 2023)",
     triggers=("workload.shared_prefix_tokens",),
@@ -88,8 +88,9 @@ def shared_prefix_not_cached(subject: Subject) -> Iterable[Finding]:
     name="expert-model-over-many-ranks",
     severity=Severity.info,
     summary="Many experts split over many ranks become thin slices.",
-    explanation="Tensor parallelism cuts every expert into as many slices as there are ranks. With eight ranks and small "
-    "experts the matrices are too thin for the GPU; spreading whole experts (parallel.expert) keeps them.",
+    explanation="Tensor parallelism cuts every expert into as many slices as there are ranks. With eight "
+    "ranks and small experts the matrices are too thin for the GPU; spreading whole experts "
+    "(parallel.expert) keeps them.",
     fix="Try parallel.expert: true and compare with `servespec bench`.",
     source="vLLM documentation, Expert parallel deployment; SGLang documentation, Expert parallelism",
     triggers=("model:moe",),
@@ -113,8 +114,9 @@ def expert_model_over_many_ranks(subject: Subject) -> Iterable[Finding]:
     name="latent-attention-copied",
     severity=Severity.info,
     summary="MLA keeps a whole copy of the KV cache on every tensor-parallel rank.",
-    explanation="Models with latent attention (DeepSeek, Kimi) have one compressed vector a token, which tensor parallelism "
-    "does not divide. Data-parallel attention, or decode context parallelism in vLLM, gives each rank its own share.",
+    explanation="Models with latent attention (DeepSeek, Kimi) have one compressed vector a token, which "
+    "tensor parallelism does not divide. Data-parallel attention, or decode context parallelism in vLLM, "
+    "gives each rank its own share.",
     fix="Use parallel.data with parallel.expert in place of some of parallel.tensor.",
     source="vLLM documentation, Data parallel deployment; SGLang documentation, DP attention for MLA",
     triggers=("model:mla",),
@@ -156,8 +158,8 @@ def one_replica(subject: Subject) -> Iterable[Finding]:
     severity=Severity.warning,
     scope="spec",
     summary="float32 doubles the weights and the KV cache for nothing.",
-    explanation="Checkpoints of language models are trained in bfloat16; computing in float32 takes twice the memory and no "
-    "tensor cores.",
+    explanation="Checkpoints of language models are trained in bfloat16; computing in float32 takes twice "
+    "the memory and no tensor cores.",
     fix="Leave model.dtype out.",
     source="vLLM documentation, --dtype; NVIDIA data sheets (tensor cores compute TF32, BF16, FP16, FP8)",
     triggers=("model.dtype",),
@@ -177,8 +179,8 @@ def float32_weights(subject: Subject) -> Iterable[Finding]:
     name="bfloat16-checkpoint-in-float16",
     severity=Severity.info,
     summary="A bfloat16 checkpoint is computed in float16.",
-    explanation="float16 has more digits and a far smaller range: activations of some models overflow. bfloat16 is as fast on "
-    "every GPU since Ampere.",
+    explanation="float16 has more digits and a far smaller range: activations of some models overflow. "
+    "bfloat16 is as fast on every GPU since Ampere.",
     fix="Leave model.dtype out.",
     source="vLLM 0.32.0 vllm/config/model.py _FLOAT16_NOT_SUPPORTED_MODELS names models that overflow",
     triggers=("model.dtype",),
@@ -205,10 +207,11 @@ def bfloat16_checkpoint_in_float16(subject: Subject) -> Iterable[Finding]:
     name="sharded-over-pcie",
     severity=Severity.info,
     summary="Tensor parallelism over PCIe alone waits for the bus.",
-    explanation="Cards without NVLink exchange the results of every layer over PCIe, at a tenth of NVLink's rate. Two replicas "
-    "often answer more requests than one model split over two cards.",
+    explanation="Cards without NVLink exchange the results of every layer over PCIe, at a tenth of "
+    "NVLink's rate. Two replicas often answer more requests than one model split over two cards.",
     fix="Where the model fits on one card, use parallel.data or deploy.replicas.",
-    source="NVIDIA data sheets; vLLM documentation, Parallelism and scaling: pipeline parallelism on GPUs without NVLink",
+    source="NVIDIA data sheets; vLLM documentation, Parallelism and scaling: pipeline parallelism on GPUs "
+    "without NVLink",
     triggers=("parallel.tensor",),
 )
 def sharded_over_pcie(subject: Subject) -> Iterable[Finding]:
@@ -230,8 +233,8 @@ def sharded_over_pcie(subject: Subject) -> Iterable[Finding]:
     severity=Severity.warning,
     scope="spec",
     summary="The image's tag names another version than the target.",
-    explanation="Flags and memory are checked for targets.<engine>.version; the container starts what is in the image. When the "
-    "two differ, what was checked is not what runs.",
+    explanation="Flags and memory are checked for targets.<engine>.version; the container starts what is "
+    "in the image. When the two differ, what was checked is not what runs.",
     fix="Write the same version in both, or leave the image out: servespec takes the one of the version.",
     source="servespec: one version for flags, memory and image",
     triggers=("targets",),

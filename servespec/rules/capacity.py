@@ -27,8 +27,8 @@ def _usual_request_tokens(subject: Subject) -> int | None:
     summary="The KV cache holds fewer of the workload's requests than are meant to run together.",
     explanation="Each running request keeps its keys and values for every token. When the cache cannot hold "
     "workload.concurrency requests of the usual length, the rest waits or is preempted, and latency grows.",
-    fix="More memory for the cache (fp8 KV cache, quantized weights, more tensor parallelism), more replicas, or a lower "
-    "workload.concurrency.",
+    fix="More memory for the cache (fp8 KV cache, quantized weights, more tensor parallelism), more "
+    "replicas, or a lower workload.concurrency.",
     source="vLLM documentation, Optimization: preemption; Little's law",
     triggers=("workload",),
 )
@@ -52,8 +52,8 @@ def kv_below_workload(subject: Subject) -> Iterable[Finding]:
     name="workload-longer-than-context",
     severity=Severity.warning,
     summary="A usual request of the workload is longer than max_model_len.",
-    explanation="Prompt and completion together may not exceed the context that the server was started with: such requests "
-    "are refused or cut short.",
+    explanation="Prompt and completion together may not exceed the context that the server was started "
+    "with: such requests are refused or cut short.",
     fix="Raise limits.max_model_len or correct the workload.",
     source="vLLM, SGLang and TGI refuse requests above the context with HTTP 400 or 422",
     triggers=("workload",),
@@ -85,8 +85,9 @@ def _context(subject: Subject) -> int | None:
     name="context-far-above-workload",
     severity=Severity.info,
     summary="max_model_len is far above what the workload asks for.",
-    explanation="The engine must keep room for one request of the full context, and its schedulers and graphs are sized by "
-    "it. A context that no request uses costs concurrency and may be the reason that a model does not fit.",
+    explanation="The engine must keep room for one request of the full context, and its schedulers and "
+    "graphs are sized by it. A context that no request uses costs concurrency and may be the reason that a "
+    "model does not fit.",
     fix="Set limits.max_model_len a little above the longest request that is expected.",
     source="vLLM documentation, Conserving memory: context length",
     triggers=("workload",),
@@ -108,8 +109,8 @@ def context_far_above_workload(subject: Subject) -> Iterable[Finding]:
     name="more-sequences-than-kv-holds",
     severity=Severity.info,
     summary="More sequences are scheduled together than the KV cache holds.",
-    explanation="When running sequences outgrow the cache, some are preempted and computed again. With the workload's usual "
-    "length the cache is full before limits.max_concurrent_requests is reached.",
+    explanation="When running sequences outgrow the cache, some are preempted and computed again. With the "
+    "workload's usual length the cache is full before limits.max_concurrent_requests is reached.",
     fix="Lower limits.max_concurrent_requests to what the cache holds.",
     source="vLLM documentation, Optimization: preemption",
     triggers=("limits.max_concurrent_requests",),
@@ -134,8 +135,8 @@ def more_sequences_than_kv_holds(subject: Subject) -> Iterable[Finding]:
     name="weights-downloaded-by-every-replica",
     severity=Severity.info,
     summary="Every replica downloads the weights at each start.",
-    explanation="Without a volume for the cache each pod fetches the whole checkpoint, which takes disk, line and minutes "
-    "before the first answer.",
+    explanation="Without a volume for the cache each pod fetches the whole checkpoint, which takes disk, "
+    "line and minutes before the first answer.",
     fix="Set deploy.cache_volume to a volume that all replicas share.",
     source="vLLM documentation, Kubernetes deployment: a claim for the Hugging Face cache",
     triggers=("deploy",),
@@ -161,8 +162,8 @@ def weights_downloaded_by_every_replica(subject: Subject) -> Iterable[Finding]:
     severity=Severity.info,
     scope="spec",
     summary="KV offloading takes host memory for each GPU.",
-    explanation="kv_cache.cpu_offload_gib is for one GPU. The host must have that much for all GPUs of a node, pinned, beside "
-    "what loading the weights takes.",
+    explanation="kv_cache.cpu_offload_gib is for one GPU. The host must have that much for all GPUs of a "
+    "node, pinned, beside what loading the weights takes.",
     fix="See that the node (and the container's memory limit) has that much.",
     source="vLLM 0.32.0 --kv-offloading-size; SGLang --hicache-size",
     triggers=("kv_cache.cpu_offload_gib",),
@@ -183,8 +184,8 @@ def offload_needs_host_memory(subject: Subject) -> Iterable[Finding]:
     severity=Severity.warning,
     scope="spec",
     summary="max_input_tokens leaves no room for a completion.",
-    explanation="max_model_len counts prompt and completion together. A prompt as long as that can have no answer; TGI "
-    "refuses to start.",
+    explanation="max_model_len counts prompt and completion together. A prompt as long as that can have no "
+    "answer; TGI refuses to start.",
     error_text="`max_input_tokens` must be < `max_total_tokens`",
     fix="Lower limits.max_input_tokens, or raise limits.max_model_len.",
     source="TGI 3.3.7 launcher/src/main.rs; OpenAI API, max_tokens",
@@ -207,8 +208,8 @@ def prompt_fills_context(subject: Subject) -> Iterable[Finding]:
     severity=Severity.warning,
     scope="spec",
     summary="The shared prefix is longer than the prompt it is a part of.",
-    explanation="workload.shared_prefix_tokens are the tokens that all prompts begin with, so they cannot be more than "
-    "workload.input_tokens.",
+    explanation="workload.shared_prefix_tokens are the tokens that all prompts begin with, so they cannot "
+    "be more than workload.input_tokens.",
     fix="Correct one of the two.",
     source="servespec: the workload's own definition",
     triggers=("workload.shared_prefix_tokens",),

@@ -1,4 +1,4 @@
-"""What divides what: helpers of rules about parallel ranks."""
+"""What divides what, for rules about parallel ranks."""
 
 from __future__ import annotations
 

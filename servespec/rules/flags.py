@@ -65,9 +65,9 @@ def _is_of_a_release_not_named(subject: Subject, engine: str, name: str) -> bool
     severity=Severity.error,
     scope="spec",
     summary="This version of the engine has no such flag.",
-    explanation="The name is held against the flags of the exact version. It may be misspelt, belong to another engine, or "
-    "have come or gone with another release: the message says which, and the nearest name. It is a warning where the spec "
-    "names no version and some release has the flag.",
+    explanation="The name is held against the flags of the exact version. It may be misspelt, belong to "
+    "another engine, or have come or gone with another release: the message says which, and the nearest "
+    "name. It is a warning where the spec names no version and some release has the flag.",
     error_text="error: unrecognized arguments: --A\nerror: unexpected argument '--A' found",
     fix="Take the name that the message offers; `servespec flags ENGINE VERSION` lists them all.",
     source=_SOURCE,
@@ -84,8 +84,8 @@ def unknown_flag(subject: Subject) -> Iterable[Finding]:
     severity=Severity.error,
     scope="spec",
     summary="The flag does not take a value of this kind.",
-    explanation="A number where a switch is expected, a word where a number is, a list where one value is: the engine's "
-    "parser would refuse it.",
+    explanation="A number where a switch is expected, a word where a number is, a list where one value is: "
+    "the engine's parser would refuse it.",
     error_text="error: argument --A: invalid int value: 'B'",
     fix="Give a value of the kind that the message names.",
     source=_SOURCE,
@@ -102,9 +102,10 @@ def flag_value(subject: Subject) -> Iterable[Finding]:
     severity=Severity.error,
     scope="spec",
     summary="The value is not among the choices of the flag in this version.",
-    explanation="Choices come and go with releases: a KV cache type or a backend that another version has may be missing "
-    "here.",
-    error_text="error: argument --A: invalid choice: 'B' (choose from ...)\nerror: invalid value 'B' for '--A'",
+    explanation="Choices come and go with releases: a KV cache type or a backend that another version has "
+    "may be missing here.",
+    error_text="error: argument --A: invalid choice: 'B' (choose from ...)\nerror: invalid value 'B' for "
+    "'--A'",
     fix="Take one of the choices that the message lists.",
     source=_SOURCE,
     triggers=("targets",),
@@ -120,8 +121,8 @@ def flag_choice(subject: Subject) -> Iterable[Finding]:
     severity=Severity.error,
     scope="spec",
     summary="The flag takes JSON, and this is none or has a key that it does not know.",
-    explanation="In a spec a JSON flag is best written as a mapping. Text that is no JSON, or a key that the version's "
-    "configuration class does not have, stops the engine.",
+    explanation="In a spec a JSON flag is best written as a mapping. Text that is no JSON, or a key that "
+    "the version's configuration class does not have, stops the engine.",
     error_text="error: argument --A: Value B cannot be converted to <function loads>",
     fix="Write a mapping; take the keys that the message offers.",
     source=_SOURCE,
@@ -169,7 +170,8 @@ def flag_range(subject: Subject) -> Iterable[Finding]:
     severity=Severity.error,
     scope="spec",
     summary="The flag is still known, and stops the engine.",
-    explanation="Some releases keep the name of a removed flag to say what took its place, and then refuse to start.",
+    explanation="Some releases keep the name of a removed flag to say what took its place, and then refuse "
+    "to start.",
     error_text="--A is deprecated and no longer has an effect",
     fix="Take what the message offers.",
     source=_SOURCE,
@@ -186,7 +188,8 @@ def flag_retired(subject: Subject) -> Iterable[Finding]:
     severity=Severity.warning,
     scope="spec",
     summary="The flag will go away.",
-    explanation="The engine starts and warns; a later release will refuse the flag. `servespec upgrade` shows when.",
+    explanation="The engine starts and warns; a later release will refuse the flag. `servespec upgrade` "
+    "shows when.",
     error_text="--A is deprecated",
     fix="Take the replacement that the message names.",
     source=_SOURCE,
@@ -202,8 +205,8 @@ def flag_deprecated(subject: Subject) -> Iterable[Finding]:
     name="flag-against-key",
     severity=Severity.error,
     summary="A key of the spec and the flag that it becomes are both given.",
-    explanation="The spec's own key is written as the flag when the command is made. Given both there is no telling which of "
-    "two numbers is meant.",
+    explanation="The spec's own key is written as the flag when the command is made. Given both there is "
+    "no telling which of two numbers is meant.",
     fix="Keep the key of the spec; it is checked and works for every engine.",
     source="servespec: docs/design.md, the language",
     triggers=("targets",),
@@ -232,8 +235,8 @@ def flag_against_key(subject: Subject) -> Iterable[Finding]:
     name="unknown-variable",
     severity=Severity.warning,
     summary="The engine's version does not read this environment variable.",
-    explanation="A variable with the engine's own prefix that no line of the release reads has no effect: it is misspelt, or "
-    "of another release.",
+    explanation="A variable with the engine's own prefix that no line of the release reads has no effect: "
+    "it is misspelt, or of another release.",
     error_text="Unknown vLLM environment variable detected: A",
     fix="Correct the name, or use the flag that took its place.",
     source="the variables that the engine's own source reads, release by release",

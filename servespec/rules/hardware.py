@@ -16,8 +16,8 @@ from servespec.rules.subject import Subject
     severity=Severity.warning,
     scope="spec",
     summary="Fewer ranks than GPUs: some are reserved and stay idle.",
-    explanation="hardware.count × nodes GPUs are asked for, tensor × pipeline × data ranks use them. The rest is paid for and "
-    "does nothing.",
+    explanation="hardware.count × nodes GPUs are asked for, tensor × pipeline × data ranks use them. The "
+    "rest is paid for and does nothing.",
     fix="Lower hardware.count, or raise parallel.tensor or parallel.data.",
     source="servespec: ranks against GPUs",
     triggers=("hardware.count", "hardware.nodes"),
@@ -62,8 +62,9 @@ def _says_ranks(args: object) -> bool:
     severity=Severity.warning,
     scope="spec",
     summary="Tensor parallelism reaches over the border of a node.",
-    explanation="Every layer ends with a reduction over all tensor-parallel ranks. Between nodes that goes over the network, "
-    "ten times slower than NVLink, for every layer and token. Pipeline parallelism sends one activation between stages.",
+    explanation="Every layer ends with a reduction over all tensor-parallel ranks. Between nodes that goes "
+    "over the network, ten times slower than NVLink, for every layer and token. Pipeline parallelism sends "
+    "one activation between stages.",
     fix="Set parallel.tensor to the GPUs of a node and parallel.pipeline to the nodes.",
     source="vLLM documentation, Parallelism and scaling; Megatron-LM (Narayanan et al. 2021) section 3",
     triggers=("hardware.nodes",),
@@ -101,12 +102,15 @@ def more_stages_than_layers(subject: Subject) -> Iterable[Finding]:
     name="fp8-weights-without-fp8-units",
     severity=Severity.warning,
     summary="FP8 weights on a GPU without FP8 units are unpacked for every product.",
-    explanation="Compute capability 8.9 (Ada, Hopper and newer) multiplies FP8. Below it the engines that do not refuse "
-    "unpack the weights in a Marlin kernel: it saves memory, not time. SGLang before 0.5.10 fails in its Triton kernels.",
-    error_text="Your GPU does not have native support for FP8 computation but FP8 quantization is being used. Weight-only FP8 "
-    "compression will be used leveraging the Marlin kernel.",
-    fix="Take a GPU of compute capability 8.9, or a 4-bit checkpoint (AWQ, GPTQ), which is faster on these cards.",
-    source="vLLM 0.32.0 vllm/model_executor/layers/quantization/utils/marlin_utils_fp8.py; TGI 3.3.7 layers/fp8.py",
+    explanation="Compute capability 8.9 (Ada, Hopper and newer) multiplies FP8. Below it the engines that "
+    "do not refuse unpack the weights in a Marlin kernel: it saves memory, not time. SGLang before 0.5.10 "
+    "fails in its Triton kernels.",
+    error_text="Your GPU does not have native support for FP8 computation but FP8 quantization is being "
+    "used. Weight-only FP8 compression will be used leveraging the Marlin kernel.",
+    fix="Take a GPU of compute capability 8.9, or a 4-bit checkpoint (AWQ, GPTQ), which is faster on these "
+    "cards.",
+    source="vLLM 0.32.0 vllm/model_executor/layers/quantization/utils/marlin_utils_fp8.py; TGI 3.3.7 "
+    "layers/fp8.py",
     triggers=("model:quantized", "model.quantization", "args.quantization", "args.quantize"),
 )
 def fp8_weights_without_fp8_units(subject: Subject) -> Iterable[Finding]:
@@ -129,9 +133,10 @@ def fp8_weights_without_fp8_units(subject: Subject) -> Iterable[Finding]:
     name="fp8-kv-cache-without-fp8-units",
     severity=Severity.warning,
     summary="An FP8 (e4m3) KV cache below compute capability 8.9 works with some attention kernels only.",
-    explanation="Triton kernels cannot convert e4m3 before Ada and stop at the first request or at start; FlashInfer's can. "
-    "Which one is taken depends on release, head size and what is installed.",
-    error_text="type fp8e4nv not supported in this architecture. The supported fp8 dtypes are ('fp8e4b15', 'fp8e5')",
+    explanation="Triton kernels cannot convert e4m3 before Ada and stop at the first request or at start; "
+    "FlashInfer's can. Which one is taken depends on release, head size and what is installed.",
+    error_text="type fp8e4nv not supported in this architecture. The supported fp8 dtypes are ('fp8e4b15', "
+    "'fp8e5')",
     fix="Use kv_cache.dtype: fp8_e5m2 or auto on these cards, or choose the FlashInfer backend and try it.",
     source="vLLM 0.32.0 vllm/v1/attention/backends/triton_attn.py; vllm-project/vllm issue 26431",
     triggers=("kv_cache.dtype", "args.kv_cache_dtype"),
@@ -157,8 +162,8 @@ def fp8_kv_cache_without_fp8_units(subject: Subject) -> Iterable[Finding]:
     name="fp8-kv-cache-costs-accuracy",
     severity=Severity.info,
     summary="An FP8 KV cache without scales in the checkpoint uses a scale of 1.",
-    explanation="Keys and values are clipped to the range of FP8 unless the checkpoint brings scales from a calibration. Most "
-    "models lose little; check the answers.",
+    explanation="Keys and values are clipped to the range of FP8 unless the checkpoint brings scales from "
+    "a calibration. Most models lose little; check the answers.",
     error_text="it may cause accuracy drop without a proper scaling factor",
     fix="Use a checkpoint with KV scales (llm-compressor writes them), or compare answers before going live.",
     source="vLLM 0.32.0 vllm/config/cache.py _validate_cache_dtype; vLLM documentation, Quantized KV cache",
@@ -183,13 +188,15 @@ def fp8_kv_cache_costs_accuracy(subject: Subject) -> Iterable[Finding]:
     name="fp8-blocks-do-not-divide",
     severity=Severity.error,
     summary="Block-wise FP8 weights cannot be split finer than their blocks.",
-    explanation="Scales of such checkpoints (DeepSeek, Qwen FP8) stand for blocks of 128 × 128 weights. Tensor parallelism "
-    "that would cut through a block is refused. For experts this does not hold when whole experts are spread "
-    "(parallel.expert).",
-    error_text="The output_size of gate's and up's weight = A is not divisible by weight quantization block_n = 128.\n"
-    "Weight output_partition_size = A is not divisible by weight quantization block_n = 128.",
+    explanation="Scales of such checkpoints (DeepSeek, Qwen FP8) stand for blocks of 128 × 128 weights. "
+    "Tensor parallelism that would cut through a block is refused. For experts this does not hold when "
+    "whole experts are spread (parallel.expert).",
+    error_text="The output_size of gate's and up's weight = A is not divisible by weight quantization "
+    "block_n = 128.\nWeight output_partition_size = A is not divisible by weight quantization block_n = "
+    "128.",
     fix="Lower parallel.tensor, or set parallel.expert: true.",
-    source="vLLM 0.32.0 fp8_utils.py validate_fp8_block_shape_moe; SGLang 0.5.23 srt/layers/quantization/fp8.py",
+    source="vLLM 0.32.0 fp8_utils.py validate_fp8_block_shape_moe; SGLang 0.5.23 "
+    "srt/layers/quantization/fp8.py",
     triggers=("model:quantized",),
 )
 def fp8_blocks_do_not_divide(subject: Subject) -> Iterable[Finding]:
@@ -225,8 +232,8 @@ def _spreads_experts(subject: Subject) -> bool:
     severity=Severity.error,
     scope="spec",
     summary="A variable shows the server fewer GPUs than its ranks need.",
-    explanation="CUDA_VISIBLE_DEVICES and its like hide all GPUs that they do not name. Each rank of a node needs one that is "
-    "visible.",
+    explanation="CUDA_VISIBLE_DEVICES and its like hide all GPUs that they do not name. Each rank of a "
+    "node needs one that is visible.",
     error_text="World size (A) is larger than the number of available GPUs (B) in this node.\n"
     "CUDA error: invalid device ordinal",
     fix="Name a GPU for each rank, or leave the variable out.",

@@ -25,8 +25,8 @@ def _is_commit(revision: str | None) -> bool:
     severity=Severity.info,
     scope="spec",
     summary="The server listens on every address and asks for no key.",
-    explanation="Whoever reaches the port may use the GPUs and read what others ask. Inside a cluster a gateway in front "
-    "often takes care of it; on a host of its own it is open to the network.",
+    explanation="Whoever reaches the port may use the GPUs and read what others ask. Inside a cluster a "
+    "gateway in front often takes care of it; on a host of its own it is open to the network.",
     fix="Set server.api_key_env to the variable that holds the key, or server.host to 127.0.0.1.",
     source="vLLM documentation, Security: API key authentication limitations",
 )
@@ -53,8 +53,9 @@ def open_server_without_key(subject: Subject) -> Iterable[Finding]:
     severity=Severity.warning,
     scope="spec",
     summary="The model's own code is run, at whatever revision the repository has.",
-    explanation="trust_remote_code runs Python from the model's repository with the server's rights. Without a commit in "
-    "model.revision, tomorrow's start may run other code than the one that was looked at.",
+    explanation="trust_remote_code runs Python from the model's repository with the server's rights. "
+    "Without a commit in model.revision, tomorrow's start may run other code than the one that was looked "
+    "at.",
     fix="Pin model.revision to a commit, or take an engine release that has the model built in.",
     source="Hugging Face documentation, trust_remote_code; vLLM documentation, Security",
     triggers=("model.trust_remote_code", "targets"),
@@ -83,8 +84,8 @@ def remote_code_unpinned(subject: Subject) -> Iterable[Finding]:
     severity=Severity.info,
     scope="spec",
     summary="The model's revision is no commit.",
-    explanation="A branch moves: weights, configuration or chat template may change between two starts of the same spec. A "
-    "commit makes the deployment repeatable; `servespec lock` writes it.",
+    explanation="A branch moves: weights, configuration or chat template may change between two starts of "
+    "the same spec. A commit makes the deployment repeatable; `servespec lock` writes it.",
     fix="Set model.revision to the 40 letters of a commit.",
     source="Hugging Face Hub documentation, revisions",
 )
@@ -105,8 +106,8 @@ def revision_unpinned(subject: Subject) -> Iterable[Finding]:
     severity=Severity.warning,
     scope="spec",
     summary="The image has a tag that moves.",
-    explanation="latest, nightly and tags without a version bring another engine with every pull; flags and memory were "
-    "checked for one version.",
+    explanation="latest, nightly and tags without a version bring another engine with every pull; flags "
+    "and memory were checked for one version.",
     fix="Use the tag of the version that the spec names, best with its digest.",
     source="Docker documentation, Image tags; Kubernetes documentation, Container images",
     triggers=("targets",),
@@ -135,8 +136,8 @@ def image_latest(subject: Subject) -> Iterable[Finding]:
     severity=Severity.info,
     scope="spec",
     summary="The image is named by its tag alone.",
-    explanation="A tag can be pushed again. With the digest behind it (image:tag@sha256:…) what runs is what was tested; "
-    "`servespec lock` writes it.",
+    explanation="A tag can be pushed again. With the digest behind it (image:tag@sha256:…) what runs is "
+    "what was tested; `servespec lock` writes it.",
     fix="Add @sha256:… to the image.",
     source="Kubernetes documentation, Container images: image digests",
     triggers=("targets",),
@@ -162,8 +163,8 @@ def image_without_digest(subject: Subject) -> Iterable[Finding]:
     severity=Severity.warning,
     scope="spec",
     summary="Requests may read every file of the server.",
-    explanation="allowed_local_media_path lets requests name files of the server as images. The root folder or a home "
-    "folder gives away keys and configuration.",
+    explanation="allowed_local_media_path lets requests name files of the server as images. The root "
+    "folder or a home folder gives away keys and configuration.",
     fix="Name the one folder that holds the media.",
     source="vLLM documentation, --allowed-local-media-path: a security risk",
     triggers=("targets",),

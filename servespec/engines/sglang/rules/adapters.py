@@ -17,9 +17,10 @@ from servespec.rules.subject import Subject
     engine="sglang",
     versions=">=0.4.9",
     summary="LoRA without adapters at start needs max_lora_rank and lora_target_modules.",
-    explanation="SGLang sizes its buffers by the adapters it loads; when none is loaded at start both must be said.",
-    error_text="When no initial --lora-paths is provided, you need to specify both --max-lora-rank and --lora-target-modules "
-    "for LoRA initialization.",
+    explanation="SGLang sizes its buffers by the adapters it loads; when none is loaded at start both must "
+    "be said.",
+    error_text="When no initial --lora-paths is provided, you need to specify both --max-lora-rank and "
+    "--lora-target-modules for LoRA initialization.",
     fix="Add max_lora_rank and lora_target_modules, or name an adapter in model.adapters.modules.",
     source="SGLang 0.5.2 to 0.5.23 check_lora_server_args",
     triggers=("model.adapters", "args.enable_lora"),

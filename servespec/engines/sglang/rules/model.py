@@ -23,11 +23,12 @@ from servespec.rules.subject import Subject
     engine="sglang",
     versions="<0.4.4",
     summary="The padded vocabulary must divide over the ranks in older releases.",
-    explanation="The embedding is split by rows of the vocabulary, padded to a multiple of 64. Newer releases pad to a multiple of "
-    "the ranks too.",
+    explanation="The embedding is split by rows of the vocabulary, padded to a multiple of 64. Newer "
+    "releases pad to a multiple of the ranks too.",
     error_text="assert numerator % denominator == 0",
     fix="Choose a power of two, or a newer release.",
-    source="sgl-project/sglang issue 3436; SGLang 0.5.23 srt/layers/vocab_parallel_embedding.py pads by the ranks",
+    source="sgl-project/sglang issue 3436; SGLang 0.5.23 srt/layers/vocab_parallel_embedding.py pads by "
+    "the ranks",
     triggers=("parallel.tensor", "args.tp_size"),
 )
 def vocabulary_not_divisible(subject: Subject) -> Iterable[Finding]:
@@ -47,9 +48,9 @@ def vocabulary_not_divisible(subject: Subject) -> Iterable[Finding]:
     severity=Severity.warning,
     engine="sglang",
     summary="EAGLE without a draft model, on a checkpoint that brings none, loads the target twice.",
-    explanation="Without speculative_draft_model_path SGLang takes the target's own checkpoint as the draft. That is right for models "
-    "with multi-token prediction layers (DeepSeek V3, GLM, Qwen3-Next); any other is loaded a second time, and the GPU runs "
-    "out of memory.",
+    explanation="Without speculative_draft_model_path SGLang takes the target's own checkpoint as the "
+    "draft. That is right for models with multi-token prediction layers (DeepSeek V3, GLM, Qwen3-Next); "
+    "any other is loaded a second time, and the GPU runs out of memory.",
     error_text="torch.OutOfMemoryError: CUDA out of memory",
     fix="Name the draft checkpoint in speculative.model.",
     source="zai-org/GLM-4.5 issue 3; SGLang 0.5.23 srt/arg_groups/speculative_hook.py _handle_eagle_family",
@@ -80,8 +81,8 @@ def draft_is_the_target(subject: Subject) -> Iterable[Finding]:
     engine="sglang",
     summary="The KV pool holds less than one request of the full context.",
     explanation="Where vLLM refuses to start, SGLang starts and refuses the long request when it comes.",
-    error_text="Input length (A tokens) exceeds the maximum allowed length (B tokens). Use a shorter input or enable "
-    "--allow-auto-truncate.",
+    error_text="Input length (A tokens) exceeds the maximum allowed length (B tokens). Use a shorter input "
+    "or enable --allow-auto-truncate.",
     fix="Lower limits.max_model_len to what the pool holds, or make room.",
     source="sgl-project/sglang issue 4048; SGLang 0.5.23 srt/managers/tokenizer_manager.py",
 )
@@ -104,11 +105,13 @@ def pool_below_context(subject: Subject) -> Iterable[Finding]:
     engine="sglang",
     versions="<0.5.13",
     summary="FP8 experts fail in Triton kernels below compute capability 8.9.",
-    explanation="Dense FP8 layers fall back to Marlin on such cards, experts do not: the Triton kernel cannot take e4m3. Newer "
-    "releases have a Marlin runner for experts (moe_runner_backend: marlin).",
-    error_text="type fp8e4nv not supported in this architecture. The supported fp8 dtypes are ('fp8e4b15', 'fp8e5')",
+    explanation="Dense FP8 layers fall back to Marlin on such cards, experts do not: the Triton kernel "
+    "cannot take e4m3. Newer releases have a Marlin runner for experts (moe_runner_backend: marlin).",
+    error_text="type fp8e4nv not supported in this architecture. The supported fp8 dtypes are ('fp8e4b15', "
+    "'fp8e5')",
     fix="Use an AWQ or GPTQ checkpoint, vLLM, or a newer GPU.",
-    source="sgl-project/sglang issue 12887; SGLang 0.4.9 to 0.5.10 srt/layers/quantization/fp8.py Fp8MoEMethod has no Marlin path",
+    source="sgl-project/sglang issue 12887; SGLang 0.4.9 to 0.5.10 srt/layers/quantization/fp8.py "
+    "Fp8MoEMethod has no Marlin path",
     triggers=("model:moe",),
 )
 def fp8_experts_before_ada(subject: Subject) -> Iterable[Finding]:

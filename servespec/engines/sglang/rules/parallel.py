@@ -28,8 +28,8 @@ TENSOR = ("parallel.tensor", "args.tp_size")
     severity=Severity.error,
     engine="sglang",
     summary="Tensor parallelism must divide the attention heads, those of a vision tower too.",
-    explanation="Every rank of an attention group computes an equal number of heads; so it is in the vision tower, unless "
-    "mm_enable_dp_encoder runs a whole tower on each rank.",
+    explanation="Every rank of an attention group computes an equal number of heads; so it is in the "
+    "vision tower, unless mm_enable_dp_encoder runs a whole tower on each rank.",
     error_text="AssertionError: A is not divisible by B",
     fix="Choose a tensor-parallel size that divides the heads.",
     source="SGLang 0.5.23 srt/models/llama.py and others: assert self.total_num_heads % attn_tp_size == 0; "
@@ -66,8 +66,8 @@ def heads_not_divisible(subject: Subject) -> Iterable[Finding]:
     severity=Severity.error,
     engine="sglang",
     summary="Key/value heads must divide evenly over the ranks, or the ranks over them.",
-    explanation="With fewer ranks than key/value heads each rank gets an equal share; with more, each head is kept by an "
-    "equal number of ranks.",
+    explanation="With fewer ranks than key/value heads each rank gets an equal share; with more, each head "
+    "is kept by an equal number of ranks.",
     error_text="assert self.total_num_kv_heads % attn_tp_size == 0",
     fix="Choose a tensor-parallel size that divides the key/value heads or is a multiple of them.",
     source="SGLang 0.5.23 srt/models/llama.py and others",
@@ -93,11 +93,12 @@ def kv_heads_not_divisible(subject: Subject) -> Iterable[Finding]:
     severity=Severity.error,
     engine="sglang",
     summary="The ranks need more GPUs than there are.",
-    explanation="Tensor × pipeline ranks take a GPU each; data-parallel replicas of the whole model multiply them, "
-    "data-parallel attention lives inside of the tensor-parallel ranks.",
+    explanation="Tensor × pipeline ranks take a GPU each; data-parallel replicas of the whole model "
+    "multiply them, data-parallel attention lives inside of the tensor-parallel ranks.",
     error_text="RuntimeError: CUDA error: invalid device ordinal",
     fix="Lower parallel.tensor, pipeline or data, or raise hardware.count or nodes.",
-    source="SGLang 0.5.23 srt/entrypoints/engine.py _launch_scheduler_processes; srt/managers/data_parallel_controller.py",
+    source="SGLang 0.5.23 srt/entrypoints/engine.py _launch_scheduler_processes; "
+    "srt/managers/data_parallel_controller.py",
     triggers=("parallel", "args.tp_size", "args.pp_size", "args.dp_size"),
 )
 def more_ranks_than_gpus(subject: Subject) -> Iterable[Finding]:
@@ -149,8 +150,8 @@ def nodes_do_not_divide_ranks(subject: Subject) -> Iterable[Finding]:
     severity=Severity.error,
     engine="sglang",
     summary="Data-parallel replicas of the whole model do not reach over nodes.",
-    explanation="Replicas are started by one process on one node. Over several nodes use data-parallel attention, or a "
-    "deployment on each node behind a router.",
+    explanation="Replicas are started by one process on one node. Over several nodes use data-parallel "
+    "attention, or a deployment on each node behind a router.",
     error_text="multi-node data parallel is not supported unless dp attention!\n"
     "multi-node data-parallel replicas are not supported; use attention DP (--attn-dp-size) across nodes",
     fix="Add enable_dp_attention: true, or use deploy.replicas.",
@@ -219,8 +220,8 @@ def two_kinds_of_data_parallel(subject: Subject) -> Iterable[Finding]:
     engine="sglang",
     versions=">=0.4.9",
     summary="Pipeline parallelism does not go with speculative decoding.",
-    explanation="Drafts are not carried through the stages. Newer releases allow EAGLE on the prefill nodes of a "
-    "disaggregated deployment, or everywhere with SGLANG_ENABLE_PP_SPEC=1.",
+    explanation="Drafts are not carried through the stages. Newer releases allow EAGLE on the prefill "
+    "nodes of a disaggregated deployment, or everywhere with SGLANG_ENABLE_PP_SPEC=1.",
     error_text="Pipeline parallelism is not compatible with overlap schedule, speculative decoding\n"
     "PP + speculative decoding (MTP) is only supported on prefill nodes (disaggregation-mode=prefill)",
     fix="Use tensor parallelism alone, or leave speculation out.",
@@ -271,8 +272,8 @@ def dense_tensor_parallel(subject: Subject) -> Iterable[Finding]:
     engine="sglang",
     versions=">=0.5.10",
     summary="moe_dp_size must divide tp_size, and with ep_size make it up.",
-    explanation="Expert groups are parts of the tensor-parallel ranks: ep_size × moe_dp_size may be at most tp_size, and equal "
-    "to it once experts are spread. Pipeline parallelism is excluded.",
+    explanation="Expert groups are parts of the tensor-parallel ranks: ep_size × moe_dp_size may be at "
+    "most tp_size, and equal to it once experts are spread. Pipeline parallelism is excluded.",
     error_text="tp_size must be divisible by moe_dp_size",
     fix="Choose moe_dp_size and ep_size so that their product is parallel.tensor.",
     source="SGLang 0.5.10 to 0.5.23 srt/arg_groups/parallel_hook.py",

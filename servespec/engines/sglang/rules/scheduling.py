@@ -22,9 +22,10 @@ def _remove(subject: Subject, name: str) -> Fix | None:
     engine="sglang",
     summary="A context length above what the model's configuration allows is refused.",
     explanation="SGLang derives the longest context from config.json and refuses a longer one unless "
-    "SGLANG_ALLOW_OVERWRITE_LONGER_CONTEXT_LEN=1 is set. Beyond it answers are nonsense or kernels read out of bounds.",
-    error_text="User-specified context_length (A) is greater than the derived context_length (B). This may lead to incorrect "
-    "model outputs or CUDA errors. To allow overriding this maximum, set the env var "
+    "SGLANG_ALLOW_OVERWRITE_LONGER_CONTEXT_LEN=1 is set. Beyond it answers are nonsense or kernels read "
+    "out of bounds.",
+    error_text="User-specified context_length (A) is greater than the derived context_length (B). This may "
+    "lead to incorrect model outputs or CUDA errors. To allow overriding this maximum, set the env var "
     "SGLANG_ALLOW_OVERWRITE_LONGER_CONTEXT_LEN=1",
     fix="Lower limits.max_model_len.",
     source="SGLang 0.4.1 to 0.5.23 srt/configs/model_config.py _derive_context_length",
@@ -164,8 +165,8 @@ def retraction_by_priority(subject: Subject) -> Iterable[Finding]:
     versions=">=0.4.9",
     summary="enable_hierarchical_cache excludes disable_radix_cache.",
     explanation="The hierarchical cache is a radix cache with host memory below it.",
-    error_text="The arguments enable-hierarchical-cache and disable-radix-cache are mutually exclusive and cannot be used at "
-    "the same time. Please use only one of them.",
+    error_text="The arguments enable-hierarchical-cache and disable-radix-cache are mutually exclusive and "
+    "cannot be used at the same time. Please use only one of them.",
     fix="Remove one of the two.",
     source="SGLang 0.5.2 to 0.5.23 srt/arg_groups/kv_cache_hook.py",
     triggers=("args.enable_hierarchical_cache", "kv_cache.cpu_offload_gib"),
@@ -188,7 +189,8 @@ def hierarchical_cache_without_radix(subject: Subject) -> Iterable[Finding]:
     engine="sglang",
     versions=">=0.4.9,<0.5.20",
     summary="enable_mixed_chunk does not go with speculative decoding.",
-    explanation="A mixed step decodes one token for each running request, where speculation verifies several.",
+    explanation="A mixed step decodes one token for each running request, where speculation verifies "
+    "several.",
     error_text="enable_mixed_chunk is not supported with speculative_algorithm=A",
     fix="Remove enable_mixed_chunk.",
     source="SGLang 0.5.2 to 0.5.17 check_server_args",

@@ -17,8 +17,8 @@ from servespec.rules.subject import Subject
     versions=">=0.5.5",
     summary="The served name may not contain a colon.",
     explanation="SGLang reads model:adapter in requests, so a colon in the name is refused.",
-    error_text="served_model_name cannot contain a colon (':') character. The colon is reserved for the 'model:adapter' syntax "
-    "used in LoRA adapter specification.",
+    error_text="served_model_name cannot contain a colon (':') character. The colon is reserved for the "
+    "'model:adapter' syntax used in LoRA adapter specification.",
     fix="Write a dash.",
     source="SGLang 0.5.6 to 0.5.23 check_server_args",
     triggers=("server.served_model_name", "args.served_model_name"),
@@ -42,7 +42,8 @@ def colon_in_served_name(subject: Subject) -> Iterable[Finding]:
     engine="sglang",
     versions=">=0.5.4",
     summary="Custom labels of metrics need the header that brings them.",
-    explanation="tokenizer_metrics_allowed_custom_labels names labels; the header says where requests give them.",
+    explanation="tokenizer_metrics_allowed_custom_labels names labels; the header says where requests give "
+    "them.",
     error_text="Please set --tokenizer-metrics-custom-labels-header when setting "
     "--tokenizer-metrics-allowed-custom-labels.",
     fix="Add tokenizer_metrics_custom_labels_header, or leave it at its default.",
@@ -158,7 +159,8 @@ def encoder_and_language(subject: Subject) -> Iterable[Finding]:
     engine="sglang",
     versions=">=0.4.1",
     summary="Worker counts, GPU steps and conservativeness have lower bounds.",
-    explanation="tokenizer_worker_num and gpu_id_step are at least 1, base_gpu_id and schedule_conservativeness at least 0.",
+    explanation="tokenizer_worker_num and gpu_id_step are at least 1, base_gpu_id and "
+    "schedule_conservativeness at least 0.",
     error_text="Tokenizer worker num must >= 1",
     fix="Give a number within the bound.",
     source="SGLang 0.4.6 to 0.5.23 check_server_args",

@@ -17,7 +17,8 @@ from servespec.rules.subject import Subject
     engine="tgi",
     versions=">=0.3.2",
     summary="max_input_tokens must be below max_total_tokens.",
-    explanation="max_total_tokens counts prompt and completion; at least one token must be left for an answer.",
+    explanation="max_total_tokens counts prompt and completion; at least one token must be left for an "
+    "answer.",
     error_text="`max_input_tokens`(A) must be < `max_total_tokens`(B)",
     fix="Lower limits.max_input_tokens or raise limits.max_model_len.",
     source="TGI 3.3.7 launcher/src/main.rs, backends/v3/src/main.rs",
@@ -46,8 +47,8 @@ def input_fills_total(subject: Subject) -> Iterable[Finding]:
     versions=">=2.0",
     summary="max_input_tokens and its old name max_input_length are both given.",
     explanation="The launcher refuses both at once. The spec's limits.max_input_tokens becomes the flag too.",
-    error_text="Both `max_input_tokens` (A) and `max_input_length` (B) are set. Please define only `max_input_tokens` as "
-    "`max_input_length is deprecated for naming consistency.",
+    error_text="Both `max_input_tokens` (A) and `max_input_length` (B) are set. Please define only "
+    "`max_input_tokens` as `max_input_length is deprecated for naming consistency.",
     fix="Remove max_input_length.",
     source="TGI 2.0.0 to 3.3.7 launcher/src/main.rs",
     triggers=("args.max_input_length",),
@@ -251,8 +252,8 @@ def sharded_by_one(subject: Subject) -> Iterable[Finding]:
     severity=Severity.warning,
     engine="tgi",
     summary="max_batch_size above max_concurrent_requests can never be reached.",
-    explanation="The router refuses requests beyond max_concurrent_requests, waiting and running together, so a batch never "
-    "grows larger.",
+    explanation="The router refuses requests beyond max_concurrent_requests, waiting and running together, "
+    "so a batch never grows larger.",
     fix="Raise limits.max_concurrent_requests above max_batch_size, so that some may wait.",
     source="TGI 3.3.7 docs/source/reference/launcher.md",
     triggers=("args.max_batch_size",),
@@ -276,9 +277,9 @@ def batch_above_queue(subject: Subject) -> Iterable[Finding]:
     severity=Severity.warning,
     engine="tgi",
     summary="waiting_served_ratio can never be reached.",
-    explanation="Running requests are paused for waiting ones once waiting ≥ ratio × running. With a full batch of "
-    "max_batch_size, at most max_concurrent_requests - max_batch_size wait: a larger ratio leaves only "
-    "max_waiting_tokens to let anyone in.",
+    explanation="Running requests are paused for waiting ones once waiting ≥ ratio × running. With a full "
+    "batch of max_batch_size, at most max_concurrent_requests - max_batch_size wait: a larger ratio leaves "
+    "only max_waiting_tokens to let anyone in.",
     fix="Lower waiting_served_ratio, or raise limits.max_concurrent_requests.",
     source="TGI 3.3.7 docs/source/reference/launcher.md; backends/v3/src/backend.rs batching_task",
     triggers=("args.waiting_served_ratio",),
@@ -304,8 +305,9 @@ def waiting_ratio_out_of_reach(subject: Subject) -> Iterable[Finding]:
     severity=Severity.warning,
     engine="tgi",
     summary="max_waiting_tokens: 0 stops decoding for every request that arrives.",
-    explanation="The number says how many tokens are decoded before waiting requests are forced into the batch. At 0 each "
-    "arrival pauses all running requests for its prefill, and their latency follows the traffic.",
+    explanation="The number says how many tokens are decoded before waiting requests are forced into the "
+    "batch. At 0 each arrival pauses all running requests for its prefill, and their latency follows the "
+    "traffic.",
     fix="Leave max_waiting_tokens out (20).",
     source="TGI 3.3.7 docs/source/reference/launcher.md",
     triggers=("args.max_waiting_tokens",),

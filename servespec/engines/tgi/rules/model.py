@@ -77,7 +77,8 @@ KV_HEAD_FOR_EACH = frozenset({"gemma", "mistral", "qwen2"})
     explanation="Every shard computes an equal number of heads.",
     error_text="`num_heads` must be divisible by `num_shards` (got `num_heads`: A and `num_shards`: B",
     fix="Choose a number of shards that divides the heads.",
-    source="TGI 3.3.7 server/text_generation_server/models/custom_modeling/flash_llama_modeling.py and others",
+    source="TGI 3.3.7 server/text_generation_server/models/custom_modeling/flash_llama_modeling.py and "
+    "others",
     triggers=SHARDS,
 )
 def heads_not_divisible(subject: Subject) -> Iterable[Finding]:
@@ -98,9 +99,10 @@ def heads_not_divisible(subject: Subject) -> Iterable[Finding]:
     engine="tgi",
     versions=">=2.0",
     summary="The shards must divide the key/value heads of Llama-like models.",
-    explanation="TGI does not copy key/value heads over shards: more shards than heads are refused, by Llama-like models with "
-    "words, by Gemma, Mistral and Qwen2 with a division by zero.",
-    error_text="`num_key_value_heads` must be divisible by `num_shards` (got `num_key_value_heads`: A and `num_shards`: B",
+    explanation="TGI does not copy key/value heads over shards: more shards than heads are refused, by "
+    "Llama-like models with words, by Gemma, Mistral and Qwen2 with a division by zero.",
+    error_text="`num_key_value_heads` must be divisible by `num_shards` (got `num_key_value_heads`: A and "
+    "`num_shards`: B",
     fix="Choose a number of shards that divides the key/value heads.",
     source="TGI 3.3.7 server/text_generation_server/models/custom_modeling/flash_llama_modeling.py",
     triggers=SHARDS,
@@ -168,9 +170,9 @@ def mlp_not_divisible(subject: Subject) -> Iterable[Finding]:
     engine="tgi",
     versions=">=3.0,<=3.3.7",
     summary="TGI has no model of its own for this architecture, so it cannot be sharded or quantized.",
-    explanation="Architectures that TGI does not implement run by transformers' classes (where its transformers knows them) "
-    "on one GPU. Some of them can be served over several by transformers' own flash backend; then silence this "
-    "rule.",
+    explanation="Architectures that TGI does not implement run by transformers' classes (where its "
+    "transformers knows them) on one GPU. Some of them can be served over several by transformers' own "
+    "flash backend; then silence this rule.",
     error_text="sharded is not supported for AutoModel\nawq quantization is not supported for AutoModel",
     fix="Serve it with vLLM or SGLang, or on one GPU.",
     source="TGI 3.3.7 server/text_generation_server/models/__init__.py",
@@ -245,10 +247,10 @@ def marlin_needs_ampere(subject: Subject) -> Iterable[Finding]:
     severity=Severity.warning,
     engine="tgi",
     summary="bitsandbytes is deprecated in TGI, and runs without CUDA graphs.",
-    explanation="eetq does the same (8 bits while loading) faster; with bitsandbytes TGI turns CUDA graphs off, which costs "
-    "decode speed.",
-    error_text="Bitsandbytes is deprecated, use `eetq` instead, which provides better latencies overall and is drop-in in most "
-    "cases.",
+    explanation="eetq does the same (8 bits while loading) faster; with bitsandbytes TGI turns CUDA graphs "
+    "off, which costs decode speed.",
+    error_text="Bitsandbytes is deprecated, use `eetq` instead, which provides better latencies overall "
+    "and is drop-in in most cases.",
     fix="Use eetq.",
     source="TGI 3.3.7 launcher/src/main.rs",
     triggers=("model.quantization", "args.quantize"),

@@ -27,7 +27,8 @@ RANKS: tuple[tuple[str, tuple[int, ...]], ...] = (
     engine="vllm",
     versions=">=0.3.3",
     summary="max_lora_rank takes a few values only.",
-    explanation="The LoRA kernels are built for certain ranks. An adapter of rank 24 is served with max_lora_rank 32.",
+    explanation="The LoRA kernels are built for certain ranks. An adapter of rank 24 is served with "
+    "max_lora_rank 32.",
     error_text="max_lora_rank (A) must be one of (8, 16, 32, 64, 128, 256, 320, 512).",
     fix="Take the next higher rank of the list.",
     source="vLLM 0.3.3, 0.5.5, 0.8.4, 0.13.0, 0.32.0 LoRAConfig",
@@ -59,7 +60,8 @@ def lora_rank_not_offered(subject: Subject) -> Iterable[Finding]:
     engine="vllm",
     versions=">=0.4",
     summary="max_cpu_loras may not be below max_loras.",
-    explanation="Adapters in use on the GPU are kept in host memory too, so the host must have room for at least as many.",
+    explanation="Adapters in use on the GPU are kept in host memory too, so the host must have room for at "
+    "least as many.",
     error_text="max_cpu_loras (A) must be >= max_loras (B).",
     fix="Raise max_cpu_loras or leave it out.",
     source="vLLM 0.32.0 vllm/config/lora.py _validate_lora_config",
@@ -86,8 +88,8 @@ def cpu_loras_below_loras(subject: Subject) -> Iterable[Finding]:
     engine="vllm",
     versions=">=0.11",
     summary="LoRA with speculation: the batch must hold all drafts of all sequences.",
-    explanation="With adapters each sequence brings its drafts and one token into a batch; vLLM refuses a batch smaller "
-    "than max_num_seqs × (num_speculative_tokens + 1).",
+    explanation="With adapters each sequence brings its drafts and one token into a batch; vLLM refuses a "
+    "batch smaller than max_num_seqs × (num_speculative_tokens + 1).",
     error_text="Consider increasing max_num_batched_tokens or decreasing num_speculative_tokens",
     fix="Raise limits.max_batched_tokens, or lower limits.max_concurrent_requests or speculative.tokens.",
     source="vLLM 0.11.2, 0.32.0 vllm/engine/arg_utils.py create_engine_config",

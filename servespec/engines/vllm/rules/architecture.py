@@ -25,9 +25,9 @@ def _stretch(architecture: str) -> tuple[str, str] | None:
     engine="vllm",
     versions=">=0.6",
     summary="This release of vLLM has no model of its own for the architecture.",
-    explanation="Before 0.7.2 such a model is refused. Later releases try Transformers' classes: that works for plain models that "
-    "the Transformers beside vLLM knows, slower and without much that the own model has; a multimodal model may come up as "
-    "a text model. It is then a warning.",
+    explanation="Before 0.7.2 such a model is refused. Later releases try Transformers' classes: that "
+    "works for plain models that the Transformers beside vLLM knows, slower and without much that the own "
+    "model has; a multimodal model may come up as a text model. It is then a warning.",
     error_text="Model architectures ['A'] are not supported for now. Supported architectures: ...",
     fix="Take a release that has the model.",
     source="vllm/model_executor/models/registry.py of every release: scripts/vllm_architectures.py",

@@ -24,9 +24,10 @@ TWICE: tuple[tuple[str, str, str], ...] = (
     engine="vllm",
     versions=">=0.11.1",
     summary="A setting is given by its own flag and inside a JSON flag.",
-    explanation="Graph capture sizes and attention backend may be given by a flag of their own or as a key of "
-    "compilation_config or attention_config; vLLM refuses both at once.",
-    error_text="cudagraph_capture_sizes and compilation_config.cudagraph_capture_sizes are mutually exclusive",
+    explanation="Graph capture sizes and attention backend may be given by a flag of their own or as a key "
+    "of compilation_config or attention_config; vLLM refuses both at once.",
+    error_text="cudagraph_capture_sizes and compilation_config.cudagraph_capture_sizes are mutually "
+    "exclusive",
     fix="Keep one of the two.",
     source="vLLM 0.11.2, 0.32.0 vllm/engine/arg_utils.py create_engine_config",
     triggers=tuple(f"args.{flag}" for flag, _, _ in TWICE),
@@ -47,8 +48,8 @@ def setting_given_twice(subject: Subject) -> Iterable[Finding]:
     engine="vllm",
     versions=">=0.11.1",
     summary="max_cudagraph_capture_size must be the largest of cudagraph_capture_sizes.",
-    explanation="Where both are given vLLM refuses them when they disagree. Sizes above max_num_batched_tokens are "
-    "dropped before the comparison.",
+    explanation="Where both are given vLLM refuses them when they disagree. Sizes above "
+    "max_num_batched_tokens are dropped before the comparison.",
     error_text="customized max_cudagraph_capture_size(=A) should be consistent with the max value of "
     "cudagraph_capture_sizes(=B)",
     fix="Leave max_cudagraph_capture_size out.",
@@ -86,8 +87,8 @@ def capture_size_mismatch(subject: Subject) -> Iterable[Finding]:
     engine="vllm",
     versions=">=0.11",
     summary="enforce_eager turns the graph settings beside it off.",
-    explanation="With enforce_eager neither torch.compile nor CUDA graphs run, so capture sizes and graph modes have no "
-    "effect. Eager mode costs decode speed and saves the memory of the graphs.",
+    explanation="With enforce_eager neither torch.compile nor CUDA graphs run, so capture sizes and graph "
+    "modes have no effect. Eager mode costs decode speed and saves the memory of the graphs.",
     fix="Remove enforce_eager, or the graph settings.",
     source="vLLM 0.32.0 vllm/config/vllm.py __post_init__",
     triggers=("args.enforce_eager",),
@@ -110,8 +111,10 @@ def graph_mode_without_compilation(subject: Subject) -> Iterable[Finding]:
     engine="vllm",
     versions=">=0.12",
     summary="compilation_config.mode is one of four words.",
-    explanation="The mode is NONE, STOCK_TORCH_COMPILE, DYNAMO_TRACE_ONCE or VLLM_COMPILE, or its number 0 to 3.",
-    error_text="Invalid compilation mode: A. Valid modes are: NONE, STOCK_TORCH_COMPILE, DYNAMO_TRACE_ONCE, VLLM_COMPILE",
+    explanation="The mode is NONE, STOCK_TORCH_COMPILE, DYNAMO_TRACE_ONCE or VLLM_COMPILE, or its number 0 "
+    "to 3.",
+    error_text="Invalid compilation mode: A. Valid modes are: NONE, STOCK_TORCH_COMPILE, "
+    "DYNAMO_TRACE_ONCE, VLLM_COMPILE",
     fix="Use one of the four, or leave it out.",
     source="vLLM 0.32.0 vllm/config/compilation.py validate_mode_before",
     triggers=("args.compilation_config",),
@@ -135,8 +138,8 @@ def compilation_mode_unknown(subject: Subject) -> Iterable[Finding]:
     versions=">=0.13",
     summary="The attention backend XFORMERS was removed.",
     explanation="Asked for as attention_backend or mm_encoder_attn_backend it is refused.",
-    error_text="Attention backend 'XFORMERS' has been removed (See PR #29262 for details). Please select a supported "
-    "attention backend.",
+    error_text="Attention backend 'XFORMERS' has been removed (See PR #29262 for details). Please select a "
+    "supported attention backend.",
     fix="Leave the backend out, or use FLASH_ATTN, FLASHINFER or TRITON_ATTN.",
     source="vLLM 0.32.0 vllm/config/attention.py, vllm/config/multimodal.py",
     triggers=("args.attention_backend", "args.mm_encoder_attn_backend"),
@@ -162,7 +165,8 @@ def xformers_removed(subject: Subject) -> Iterable[Finding]:
     engine="vllm",
     versions=">=0.15",
     summary="VLLM_ATTENTION_BACKEND is no longer read.",
-    explanation="Since 0.15 the backend is chosen by the flag attention_backend; the variable is ignored without a word.",
+    explanation="Since 0.15 the backend is chosen by the flag attention_backend; the variable is ignored "
+    "without a word.",
     fix="Use targets.vllm.args.attention_backend.",
     source="vLLM 0.14.0 and 0.15.0 vllm/envs.py",
     triggers=("env.VLLM_ATTENTION_BACKEND",),
@@ -185,8 +189,8 @@ def attention_backend_variable_ignored(subject: Subject) -> Iterable[Finding]:
     engine="vllm",
     versions=">=0.25",
     summary="KV connectors do not go with expandable segments of the CUDA allocator.",
-    explanation="The allocator may move pages under memory that the connector has registered; vLLM refuses the pair unless "
-    "enable_cumem_allocator is set.",
+    explanation="The allocator may move pages under memory that the connector has registered; vLLM refuses "
+    "the pair unless enable_cumem_allocator is set.",
     error_text="KV connector A is incompatible with PYTORCH_CUDA_ALLOC_CONF=expandable_segments:True unless "
     "enable_cumem_allocator is also enabled.",
     fix="Remove expandable_segments:True from PYTORCH_CUDA_ALLOC_CONF.",

@@ -14,12 +14,14 @@ from servespec.rules.subject import Subject
     name="vllm-batched-tokens-below-context",
     severity=Severity.error,
     engine="vllm",
-    summary="Without chunked prefill a batch must hold one whole request: max_num_batched_tokens >= max_model_len.",
-    explanation="With chunked prefill turned off a prompt is computed in one forward pass, so a batch smaller than "
-    "the longest request could never run it, and vLLM refuses to start.",
-    error_text="max_num_batched_tokens (A) is smaller than max_model_len (B). This effectively limits the maximum "
-    "sequence length to max_num_batched_tokens and makes vLLM reject longer sequences.",
-    fix="Raise limits.max_batched_tokens to limits.max_model_len, lower max_model_len, or leave chunked prefill on.",
+    summary="Without chunked prefill a batch must hold one whole request: max_num_batched_tokens >= "
+    "max_model_len.",
+    explanation="With chunked prefill turned off a prompt is computed in one forward pass, so a batch "
+    "smaller than the longest request could never run it, and vLLM refuses to start.",
+    error_text="max_num_batched_tokens (A) is smaller than max_model_len (B). This effectively limits the "
+    "maximum sequence length to max_num_batched_tokens and makes vLLM reject longer sequences.",
+    fix="Raise limits.max_batched_tokens to limits.max_model_len, lower max_model_len, or leave chunked "
+    "prefill on.",
     source="vLLM 0.32.0 vllm/config/scheduler.py verify_max_model_len",
     triggers=("args.enable_chunked_prefill", "args.no_enable_chunked_prefill"),
 )
@@ -52,8 +54,8 @@ def batched_tokens_below_context(subject: Subject) -> Iterable[Finding]:
     engine="vllm",
     versions=">=0.5",
     summary="Every scheduled sequence takes at least one token: max_num_batched_tokens >= max_num_seqs.",
-    explanation="A decode step computes one token of each running sequence. vLLM refuses to start when the batch "
-    "could not hold one token for each of max_num_seqs sequences.",
+    explanation="A decode step computes one token of each running sequence. vLLM refuses to start when the "
+    "batch could not hold one token for each of max_num_seqs sequences.",
     error_text="max_num_batched_tokens (A) must be greater than or equal to max_num_seqs (B).",
     fix="Lower limits.max_concurrent_requests or raise limits.max_batched_tokens.",
     source="vLLM 0.32.0 vllm/config/scheduler.py verify_max_model_len",
@@ -89,13 +91,13 @@ def batched_tokens_below_sequences(subject: Subject) -> Iterable[Finding]:
     severity=Severity.error,
     engine="vllm",
     summary="max_model_len above what the model's configuration allows is refused.",
-    explanation="vLLM derives the longest context from config.json (max_position_embeddings times the rope scaling "
-    "factor, or the equivalent key of the architecture) and refuses a longer max_model_len unless "
-    "VLLM_ALLOW_LONG_MAX_MODEL_LEN=1 is set. Beyond that length positions were never trained; with absolute "
-    "positions the kernels read out of bounds.",
-    error_text="User-specified max_model_len (A) is greater than the derived max_model_len (max_position_embeddings=B "
-    "or model_max_length=None in model's config.json). To allow overriding this maximum, set the env var "
-    "VLLM_ALLOW_LONG_MAX_MODEL_LEN=1.",
+    explanation="vLLM derives the longest context from config.json (max_position_embeddings times the rope "
+    "scaling factor, or the equivalent key of the architecture) and refuses a longer max_model_len unless "
+    "VLLM_ALLOW_LONG_MAX_MODEL_LEN=1 is set. Beyond that length positions were never trained; with "
+    "absolute positions the kernels read out of bounds.",
+    error_text="User-specified max_model_len (A) is greater than the derived max_model_len "
+    "(max_position_embeddings=B or model_max_length=None in model's config.json). To allow overriding this "
+    "maximum, set the env var VLLM_ALLOW_LONG_MAX_MODEL_LEN=1.",
     fix="Lower limits.max_model_len, or give rope scaling in hf_overrides where the model supports it.",
     source="vLLM 0.32.0 vllm/config/model.py _get_and_verify_max_len",
     triggers=("limits.max_model_len", "args.max_model_len"),
@@ -128,8 +130,8 @@ def context_above_model(subject: Subject) -> Iterable[Finding]:
     engine="vllm",
     versions=">=0.9",
     summary="long_prefill_token_threshold may not be above max_model_len.",
-    explanation="The threshold says from which length a prompt counts as long in chunked prefill. vLLM refuses one "
-    "that no request could reach.",
+    explanation="The threshold says from which length a prompt counts as long in chunked prefill. vLLM "
+    "refuses one that no request could reach.",
     error_text="long_prefill_token_threshold (A) cannot be greater than the max_model_len (B).",
     fix="Lower long_prefill_token_threshold or leave it out.",
     source="vLLM 0.32.0 vllm/config/scheduler.py verify_max_model_len",
@@ -153,8 +155,8 @@ def prefill_threshold_above_context(subject: Subject) -> Iterable[Finding]:
     engine="vllm",
     versions=">=0.30",
     summary="max_num_active_seqs may not be above max_num_seqs.",
-    explanation="max_num_active_seqs narrows how many of the max_num_seqs slots run at once; a larger number has no "
-    "meaning and is refused.",
+    explanation="max_num_active_seqs narrows how many of the max_num_seqs slots run at once; a larger "
+    "number has no meaning and is refused.",
     error_text="max_num_active_seqs (A) cannot be greater than max_num_seqs (B).",
     fix="Lower max_num_active_seqs or raise limits.max_concurrent_requests.",
     source="vLLM 0.32.0 vllm/config/scheduler.py verify_max_model_len",
@@ -178,10 +180,10 @@ def active_above_sequences(subject: Subject) -> Iterable[Finding]:
     engine="vllm",
     versions=">=0.9",
     summary="max_num_batched_tokens above max_num_seqs times max_model_len can never be filled.",
-    explanation="All sequences together hold at most max_num_seqs times max_model_len tokens. A larger batch only "
-    "makes the profile run, and so the activation memory, larger than it need be; vLLM warns.",
-    error_text="max_num_batched_tokens (A) exceeds max_num_seqs * max_model_len (B). This may lead to unexpected "
-    "behavior.",
+    explanation="All sequences together hold at most max_num_seqs times max_model_len tokens. A larger "
+    "batch only makes the profile run, and so the activation memory, larger than it need be; vLLM warns.",
+    error_text="max_num_batched_tokens (A) exceeds max_num_seqs * max_model_len (B). This may lead to "
+    "unexpected behavior.",
     fix="Lower limits.max_batched_tokens.",
     source="vLLM 0.32.0 vllm/config/scheduler.py verify_max_model_len",
     triggers=("limits.max_batched_tokens", "args.max_num_batched_tokens"),
@@ -208,8 +210,8 @@ def batch_never_filled(subject: Subject) -> Iterable[Finding]:
     engine="vllm",
     versions=">=0.17",
     summary="mamba_block_size only means something with prefix caching.",
-    explanation="The block size of recurrent states says where states are kept for reuse; without prefix caching "
-    "there is no reuse and vLLM refuses the flag.",
+    explanation="The block size of recurrent states says where states are kept for reuse; without prefix "
+    "caching there is no reuse and vLLM refuses the flag.",
     error_text="--mamba-block-size can only be set with --enable-prefix-caching",
     fix="Turn kv_cache.prefix_caching on or leave mamba_block_size out.",
     source="vLLM 0.32.0 vllm/config/vllm.py validate_mamba_block_size",

@@ -41,8 +41,8 @@ def local_replicas_above_all(subject: Subject) -> Iterable[Finding]:
     versions=">=0.25",
     summary="Data parallelism with an external balancer is for models with experts.",
     explanation="Ranks of a dense model share nothing: independent servers do the same. vLLM refuses.",
-    error_text="Non-MoE models do not support external data parallel mode. For external load balancing, launch "
-    "independent vLLM instances without --data-parallel-* arguments.",
+    error_text="Non-MoE models do not support external data parallel mode. For external load balancing, "
+    "launch independent vLLM instances without --data-parallel-* arguments.",
     fix="Start independent servers (deploy.replicas) instead.",
     source="vLLM 0.25.1, 0.32.0 vllm/engine/arg_utils.py create_engine_config",
     triggers=("args.data_parallel_external_lb", "args.data_parallel_rank"),
@@ -137,7 +137,8 @@ def nodes_do_not_divide_ranks(subject: Subject) -> Iterable[Finding]:
     versions=">=0.28",
     summary="node_rank counts from 0 to nnodes - 1.",
     explanation="The rank is this node's zero-based index.",
-    error_text="`--node-rank` must be between 0 and A; got `--node-rank B`. Set it to this node's zero-based index.",
+    error_text="`--node-rank` must be between 0 and A; got `--node-rank B`. Set it to this node's "
+    "zero-based index.",
     fix="Count nodes from zero.",
     source="vLLM 0.28.0, 0.32.0 vllm/engine/arg_utils.py create_engine_config",
     triggers=("args.node_rank",),
@@ -182,10 +183,10 @@ def context_parallel_does_not_divide(subject: Subject) -> Iterable[Finding]:
     engine="vllm",
     versions=">=0.28",
     summary="Decode context parallelism of ordinary attention needs more ranks than key/value heads.",
-    explanation="It shares what tensor parallelism would otherwise copy: with ranks up to the number of key/value heads "
-    "there is no copy to share. It may be at most ranks ÷ key/value heads.",
-    error_text="Decode context parallelism for GQA/MQA requires `--tensor-parallel-size` (A) to be greater than the "
-    "model's total number of KV heads (B).",
+    explanation="It shares what tensor parallelism would otherwise copy: with ranks up to the number of "
+    "key/value heads there is no copy to share. It may be at most ranks ÷ key/value heads.",
+    error_text="Decode context parallelism for GQA/MQA requires `--tensor-parallel-size` (A) to be greater "
+    "than the model's total number of KV heads (B).",
     fix="Raise parallel.tensor above the key/value heads, or set decode_context_parallel_size: 1.",
     source="vLLM 0.28.0, 0.32.0 vllm/config/model.py verify_with_parallel_config",
     triggers=("args.decode_context_parallel_size",),

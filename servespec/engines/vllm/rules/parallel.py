@@ -27,8 +27,8 @@ TENSOR = ("parallel.tensor", "args.tensor_parallel_size", "args.tp")
     severity=Severity.error,
     engine="vllm",
     summary="Tensor parallelism must divide the attention heads.",
-    explanation="Every rank computes an equal number of attention heads. vLLM refuses a tensor-parallel size that does "
-    "not divide their number.",
+    explanation="Every rank computes an equal number of attention heads. vLLM refuses a tensor-parallel "
+    "size that does not divide their number.",
     error_text="Total number of attention heads (A) must be divisible by tensor parallel size (B).",
     fix="Choose a tensor-parallel size that divides the heads; use pipeline parallelism for the rest.",
     source="vLLM 0.32.0 vllm/config/model.py verify_with_parallel_config",
@@ -51,8 +51,9 @@ def heads_not_divisible(subject: Subject) -> Iterable[Finding]:
     severity=Severity.error,
     engine="vllm",
     summary="Key/value heads must divide evenly over the ranks, or the ranks over them.",
-    explanation="With fewer ranks than key/value heads each rank gets an equal share; with more, each head is kept by "
-    "an equal number of ranks. Anything between fails in the attention layer while the model is built.",
+    explanation="With fewer ranks than key/value heads each rank gets an equal share; with more, each head "
+    "is kept by an equal number of ranks. Anything between fails in the attention layer while the model is "
+    "built.",
     error_text="assert self.total_num_kv_heads % tp_size == 0",
     fix="Choose a tensor-parallel size that divides the key/value heads or is a multiple of them.",
     source="vLLM 0.32.0 vllm/model_executor/models/llama.py LlamaAttention and the same in other families",
@@ -76,8 +77,8 @@ def kv_heads_not_divisible(subject: Subject) -> Iterable[Finding]:
     severity=Severity.error,
     engine="vllm",
     summary="The vocabulary, padded to a multiple of 64, must divide over the tensor-parallel ranks.",
-    explanation="The embedding is split by rows of the vocabulary. vLLM pads it to a multiple of 64 and then divides "
-    "it; a rank count that does not divide the padded size fails while the model is built.",
+    explanation="The embedding is split by rows of the vocabulary. vLLM pads it to a multiple of 64 and "
+    "then divides it; a rank count that does not divide the padded size fails while the model is built.",
     error_text="AssertionError: A is not divisible by B",
     fix="Choose a tensor-parallel size that is a power of two.",
     source="vLLM 0.32.0 vllm/model_executor/layers/vocab_parallel_embedding.py",
@@ -101,8 +102,8 @@ def vocabulary_not_divisible(subject: Subject) -> Iterable[Finding]:
     severity=Severity.error,
     engine="vllm",
     summary="Tensor × pipeline × data parallel ranks need as many GPUs.",
-    explanation="Each rank takes a GPU of its own. On one node vLLM refuses a tensor × pipeline size above the visible "
-    "GPUs; data-parallel replicas beyond them fail when they take their device.",
+    explanation="Each rank takes a GPU of its own. On one node vLLM refuses a tensor × pipeline size above "
+    "the visible GPUs; data-parallel replicas beyond them fail when they take their device.",
     error_text="World size (A) is larger than the number of available GPUs (B) in this node.",
     fix="Lower parallel.tensor, pipeline or data, or raise hardware.count or nodes.",
     source="vLLM 0.32.0 vllm/config/parallel.py",
@@ -162,8 +163,8 @@ def expert_parallel_without_experts(subject: Subject) -> Iterable[Finding]:
     engine="vllm",
     versions=">=0.9",
     summary="With EPLB, experts and redundant experts together must divide over the expert-parallel ranks.",
-    explanation="The load balancer places experts + num_redundant_experts on tensor × data parallel ranks, an equal "
-    "number on each.",
+    explanation="The load balancer places experts + num_redundant_experts on tensor × data parallel ranks, "
+    "an equal number on each.",
     error_text="n_physical_experts=A must be divisible by ep_size=B. Adjust num_redundant_experts.",
     fix="Set num_redundant_experts in eplb_config so that the sum divides.",
     source="vLLM 0.32.0 vllm/model_executor/layers/fused_moe; vllm-project/vllm issue 52435",
@@ -191,8 +192,8 @@ def experts_not_divisible(subject: Subject) -> Iterable[Finding]:
     engine="vllm",
     versions=">=0.9.2",
     summary="enable_eplb needs expert parallelism, on more than one GPU that is no CPU.",
-    explanation="The load balancer moves experts between expert-parallel ranks; without them there is nothing to "
-    "move.",
+    explanation="The load balancer moves experts between expert-parallel ranks; without them there is "
+    "nothing to move.",
     error_text="enable_expert_parallel must be True to use EPLB.",
     fix="Set parallel.expert: true and more than one rank, or remove enable_eplb.",
     source="vLLM 0.32.0 vllm/config/parallel.py _validate_parallel_config",
@@ -242,8 +243,8 @@ def redundant_experts_without_eplb(subject: Subject) -> Iterable[Finding]:
     engine="vllm",
     versions="<0.9",
     summary="Speculative decoding with pipeline parallelism is not supported.",
-    explanation="The drafts of one step must be verified before the next; older releases do not carry them through "
-    "pipeline stages and refuse.",
+    explanation="The drafts of one step must be verified before the next; older releases do not carry them "
+    "through pipeline stages and refuse.",
     error_text="Speculative decoding is not yet compatible with pipeline parallelism.",
     fix="Use tensor parallelism alone, or leave speculation out.",
     source="vLLM 0.8.5 vllm/v1/worker/gpu_model_runner.py; vllm-project/vllm issues 14117, 7456",

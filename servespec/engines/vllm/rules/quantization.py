@@ -72,8 +72,8 @@ LEAST_CAPABILITY: tuple[tuple[frozenset[str], str, int], ...] = (
     engine="vllm",
     versions=">=0.6",
     summary="The quantization method is not one that this release knows.",
-    explanation="Methods come and go between releases: bitsandbytes left with 0.28, gguf with 0.24, marlin as a word "
-    "with 0.10.2. A plug-in may bring a method back; then silence this rule with a reason.",
+    explanation="Methods come and go between releases: bitsandbytes left with 0.28, gguf with 0.24, marlin "
+    "as a word with 0.10.2. A plug-in may bring a method back; then silence this rule with a reason.",
     error_text="Unknown quantization method: A. Must be one of [...]",
     fix="Use a method of this release, or the release that still has it.",
     source="vLLM 0.32.0 vllm/config/model.py _verify_quantization; QUANTIZATION_METHODS of every release",
@@ -116,11 +116,11 @@ def quantization_unknown(subject: Subject) -> Iterable[Finding]:
     severity=Severity.error,
     engine="vllm",
     summary="The quantization asked for is not the checkpoint's.",
-    explanation="A checkpoint that is quantized already can only be read by its own method or one that converts it "
-    "(awq and awq_marlin, gptq and gptq_marlin). Anything else is refused. To quantize while loading, take the "
-    "unquantized checkpoint.",
-    error_text="Quantization method specified in the model config (A) does not match the quantization method specified "
-    "in the `quantization` argument (B).",
+    explanation="A checkpoint that is quantized already can only be read by its own method or one that "
+    "converts it (awq and awq_marlin, gptq and gptq_marlin). Anything else is refused. To quantize while "
+    "loading, take the unquantized checkpoint.",
+    error_text="Quantization method specified in the model config (A) does not match the quantization "
+    "method specified in the `quantization` argument (B).",
     fix="Leave model.quantization out: the checkpoint says it by itself.",
     source="vLLM 0.32.0 vllm/config/model.py _verify_quantization",
     triggers=("model.quantization", "args.quantization"),
@@ -157,10 +157,11 @@ def _share_family(left: str, right: str) -> bool:
     severity=Severity.error,
     engine="vllm",
     summary="The quantization method needs a GPU of a higher compute capability.",
-    explanation="Every method has a least compute capability in each release. FP8 needed 9.0 in 0.4.1, 8.9 up to 0.5.0, "
-    "8.0 with the Marlin kernels that came after, 7.5 since 0.14: below 8.9 it then runs as weight-only FP8.",
-    error_text="The quantization method A is not supported for the current GPU. Minimum capability: B. Current "
-    "capability: C.",
+    explanation="Every method has a least compute capability in each release. FP8 needed 9.0 in 0.4.1, 8.9 "
+    "up to 0.5.0, 8.0 with the Marlin kernels that came after, 7.5 since 0.14: below 8.9 it then runs as "
+    "weight-only FP8.",
+    error_text="The quantization method A is not supported for the current GPU. Minimum capability: B. "
+    "Current capability: C.",
     fix="Use another GPU, another method, or a release whose kernels reach this GPU.",
     source="vLLM 0.32.0 vllm/config/vllm.py _get_quantization_config and get_min_capability of each method",
     triggers=QUANTIZED,
@@ -185,11 +186,11 @@ def quantization_needs_newer_gpu(subject: Subject) -> Iterable[Finding]:
     severity=Severity.error,
     engine="vllm",
     summary="bfloat16 needs compute capability 8.0.",
-    explanation="GPUs before Ampere (T4, V100) cannot compute in bfloat16. With dtype auto vLLM takes float16 there by "
-    "itself in newer releases; asked for in so many words it is refused.",
-    error_text="Bfloat16 is only supported on GPUs with compute capability of at least 8.0. Your A GPU has compute "
-    "capability B. You can use float16 instead by explicitly setting the `dtype` flag in CLI, for example: "
-    "--dtype=half.",
+    explanation="GPUs before Ampere (T4, V100) cannot compute in bfloat16. With dtype auto vLLM takes "
+    "float16 there by itself in newer releases; asked for in so many words it is refused.",
+    error_text="Bfloat16 is only supported on GPUs with compute capability of at least 8.0. Your A GPU has "
+    "compute capability B. You can use float16 instead by explicitly setting the `dtype` flag in CLI, for "
+    "example: --dtype=half.",
     fix="Set model.dtype: float16.",
     source="vLLM 0.32.0 vllm/platforms/cuda.py check_if_supports_dtype",
     triggers=("model.dtype", "args.dtype"),
@@ -214,11 +215,14 @@ def bfloat16_needs_ampere(subject: Subject) -> Iterable[Finding]:
     engine="vllm",
     versions="<0.21",
     summary="The awq kernels of older releases compute in float16 alone.",
-    explanation="Asked for as awq (not left to the checkpoint, where newer GPUs take awq_marlin), or before 0.5.3 always, "
-    "the method refuses bfloat16, which is what dtype auto takes for a bfloat16 checkpoint.",
-    error_text="torch.bfloat16 is not supported for quantization method awq. Supported dtypes: [torch.float16]",
+    explanation="Asked for as awq (not left to the checkpoint, where newer GPUs take awq_marlin), or "
+    "before 0.5.3 always, the method refuses bfloat16, which is what dtype auto takes for a bfloat16 "
+    "checkpoint.",
+    error_text="torch.bfloat16 is not supported for quantization method awq. Supported dtypes: "
+    "[torch.float16]",
     fix="Set model.dtype: float16, or leave the quantization to the checkpoint.",
-    source="vLLM 0.4.1, 0.8.5, 0.20.0 vllm/model_executor/layers/quantization/awq.py get_supported_act_dtypes",
+    source="vLLM 0.4.1, 0.8.5, 0.20.0 vllm/model_executor/layers/quantization/awq.py "
+    "get_supported_act_dtypes",
     triggers=QUANTIZED,
 )
 def awq_needs_float16(subject: Subject) -> Iterable[Finding]:
@@ -247,7 +251,8 @@ def awq_needs_float16(subject: Subject) -> Iterable[Finding]:
     versions=">=0.10.1",
     summary="mxfp4 computes in bfloat16 alone.",
     explanation="The MXFP4 kernels take bfloat16 activations; another dtype is refused.",
-    error_text="torch.float16 is not supported for quantization method mxfp4. Supported dtypes: [torch.bfloat16]",
+    error_text="torch.float16 is not supported for quantization method mxfp4. Supported dtypes: "
+    "[torch.bfloat16]",
     fix="Leave model.dtype out or set bfloat16.",
     source="vLLM 0.10.2, 0.32.0 vllm/model_executor/layers/quantization/mxfp4.py get_supported_act_dtypes",
     triggers=("model.dtype", "args.dtype"),
@@ -272,8 +277,8 @@ def method_needs_bfloat16(subject: Subject) -> Iterable[Finding]:
     versions=">=0.9",
     summary="Gemma 2, Gemma 3 and GLM-4 are refused in float16.",
     explanation="Their activations overflow float16; vLLM refuses rather than answer nonsense.",
-    error_text="The model type 'gemma2' does not support float16. Reason: Numerical instability. Please use bfloat16 or "
-    "float32 instead.",
+    error_text="The model type 'gemma2' does not support float16. Reason: Numerical instability. Please "
+    "use bfloat16 or float32 instead.",
     fix="Set model.dtype: bfloat16.",
     source="vLLM 0.9.2, 0.32.0 vllm/config/model.py _FLOAT16_NOT_SUPPORTED_MODELS",
     triggers=("model.dtype", "args.dtype"),
@@ -302,8 +307,8 @@ def model_refuses_float16(subject: Subject) -> Iterable[Finding]:
     versions=">=0.20",
     summary="fbgemm_fp8 and fp_quant need allow_deprecated_quantization.",
     explanation="The two methods are going away; vLLM refuses them unless told to go on.",
-    error_text="The quantization method %s is deprecated and will be removed in future versions of vLLM. To bypass, set "
-    "`--allow-deprecated-quantization`.",
+    error_text="The quantization method %s is deprecated and will be removed in future versions of vLLM. "
+    "To bypass, set `--allow-deprecated-quantization`.",
     fix="Use another checkpoint, or set allow_deprecated_quantization: true for now.",
     source="vLLM 0.32.0 vllm/config/model.py _verify_quantization",
     triggers=QUANTIZED,

@@ -31,12 +31,13 @@ LEAST_OF_SCHEME: tuple[tuple[str, str, int], ...] = (
     engine="vllm",
     versions=">=0.5",
     summary="A scheme of a compressed-tensors checkpoint needs a GPU of a higher compute capability.",
-    explanation="The method as such runs from 7.0 on, but each scheme has kernels of its own: packed weights of 4 or 8 bits "
-    "need 7.5 (8.0 before 0.13), 8-bit integers 7.5, FP8 8.0 before 0.17.",
-    error_text="('Quantization scheme is not supported for ', 'the current GPU. Min capability: 80. ', 'Current capability: "
-    "75.')",
+    explanation="The method as such runs from 7.0 on, but each scheme has kernels of its own: packed "
+    "weights of 4 or 8 bits need 7.5 (8.0 before 0.13), 8-bit integers 7.5, FP8 8.0 before 0.17.",
+    error_text="('Quantization scheme is not supported for ', 'the current GPU. Min capability: 80. ', "
+    "'Current capability: 75.')",
     fix="Use another GPU, an AWQ or GPTQ checkpoint, or a newer release.",
-    source="vLLM 0.6.0 to 0.32.0 vllm/model_executor/layers/quantization/compressed_tensors/schemes get_min_capability",
+    source="vLLM 0.6.0 to 0.32.0 vllm/model_executor/layers/quantization/compressed_tensors/schemes "
+    "get_min_capability",
     triggers=("model:quantized",),
 )
 def scheme_needs_newer_gpu(subject: Subject) -> Iterable[Finding]:
@@ -62,14 +63,15 @@ def scheme_needs_newer_gpu(subject: Subject) -> Iterable[Finding]:
     engine="vllm",
     versions=">=0.10.1",
     summary="gpt-oss needs an attention backend with sinks.",
-    explanation="Its attention has a learned sink. On CUDA FLASH_ATTN has it on Hopper (version 3) and in some builds on Blackwell, "
-    "FLASHINFER by the TensorRT-LLM kernels of data-centre Blackwell, TRITON_ATTN everywhere. Left alone vLLM takes one "
-    "that has it.",
-    error_text="Some attention backends are not valid for cuda with AttentionSelectorConfig(... has_sink=True ...). Reasons: "
-    "{FLASH_ATTN: [sink setting not supported], FLASHINFER: [sink setting not supported]\n"
-    "Sinks are only supported in FlashAttention 3",
+    explanation="Its attention has a learned sink. On CUDA FLASH_ATTN has it on Hopper (version 3) and in "
+    "some builds on Blackwell, FLASHINFER by the TensorRT-LLM kernels of data-centre Blackwell, "
+    "TRITON_ATTN everywhere. Left alone vLLM takes one that has it.",
+    error_text="Some attention backends are not valid for cuda with AttentionSelectorConfig(... "
+    "has_sink=True ...). Reasons: {FLASH_ATTN: [sink setting not supported], FLASHINFER: [sink setting not "
+    "supported]\nSinks are only supported in FlashAttention 3",
     fix="Leave attention_backend out, or use TRITON_ATTN.",
-    source="vLLM 0.32.0 vllm/v1/attention/backends/flashinfer.py and flash_attn.py supports_sink; vllm-project/vllm issue 40153",
+    source="vLLM 0.32.0 vllm/v1/attention/backends/flashinfer.py and flash_attn.py supports_sink; "
+    "vllm-project/vllm issue 40153",
     triggers=("args.attention_backend", "env.VLLM_ATTENTION_BACKEND"),
 )
 def backend_without_sinks(subject: Subject) -> Iterable[Finding]:
@@ -97,9 +99,11 @@ def backend_without_sinks(subject: Subject) -> Iterable[Finding]:
     engine="vllm",
     versions=">=0.11,<0.12",
     summary="In 0.11 an FP8 KV cache fails below compute capability 8.9.",
-    explanation="FlashAttention 2 has no FP8 cache, so 0.11 takes Triton kernels, which cannot convert e4m3 before Ada. Later "
-    "releases prefer FlashInfer, which can (see SV305); before 0.11 the old engine took over.",
-    error_text="type fp8e4nv not supported in this architecture. The supported fp8 dtypes are ('fp8e4b15', 'fp8e5')",
+    explanation="FlashAttention 2 has no FP8 cache, so 0.11 takes Triton kernels, which cannot convert "
+    "e4m3 before Ada. Later releases prefer FlashInfer, which can (see SV305); before 0.11 the old engine "
+    "took over.",
+    error_text="type fp8e4nv not supported in this architecture. The supported fp8 dtypes are ('fp8e4b15', "
+    "'fp8e5')",
     fix="Use kv_cache.dtype: fp8_e5m2 or auto, or a newer release.",
     source="vllm-project/vllm issue 26431 (0.11.0, RTX 3090)",
     triggers=("kv_cache.dtype", "args.kv_cache_dtype"),

@@ -16,8 +16,8 @@ from servespec.rules.subject import Subject
     engine="vllm",
     versions=">=0.6",
     summary="enable_auto_tool_choice needs tool_call_parser.",
-    explanation="To choose tools by itself the server must know how this model writes a tool call. vLLM refuses to "
-    "start when no parser is named.",
+    explanation="To choose tools by itself the server must know how this model writes a tool call. vLLM "
+    "refuses to start when no parser is named.",
     error_text="Error: --enable-auto-tool-choice requires --tool-call-parser",
     fix="Name the parser of the model's family in args.tool_call_parser (hermes, llama3_json, mistral …).",
     source="vLLM 0.32.0 vllm/entrypoints/launchers/cli_args.py validate_parsed_serve_args",
@@ -67,7 +67,8 @@ def log_outputs_without_requests(subject: Subject) -> Iterable[Finding]:
     versions=">=0.30",
     summary="sse_keep_alive_interval is a number of seconds, 0 for none.",
     explanation="The interval of keep-alive comments in streamed answers cannot be negative.",
-    error_text="Error: --sse-keep-alive-interval must be a non-negative integer (0 disables keep-alive comments).",
+    error_text="Error: --sse-keep-alive-interval must be a non-negative integer (0 disables keep-alive "
+    "comments).",
     fix="Write 0 to turn the comments off.",
     source="vLLM 0.32.0 vllm/entrypoints/launchers/cli_args.py validate_parsed_serve_args",
     triggers=("args.sse_keep_alive_interval",),
@@ -91,10 +92,10 @@ def keep_alive_negative(subject: Subject) -> Iterable[Finding]:
     engine="vllm",
     versions=">=0.30",
     summary="enable_per_request_metrics excludes disable_log_stats.",
-    explanation="Metrics of single requests are taken from the engine's statistics, which disable_log_stats turns "
-    "off.",
-    error_text="Error: --enable-per-request-metrics requires engine statistics logging; remove --disable-log-stats to "
-    "enable per-request metrics.",
+    explanation="Metrics of single requests are taken from the engine's statistics, which "
+    "disable_log_stats turns off.",
+    error_text="Error: --enable-per-request-metrics requires engine statistics logging; remove "
+    "--disable-log-stats to enable per-request metrics.",
     fix="Remove disable_log_stats.",
     source="vLLM 0.32.0 vllm/entrypoints/launchers/cli_args.py validate_parsed_serve_args",
     triggers=("args.enable_per_request_metrics",),
@@ -119,8 +120,8 @@ def request_metrics_without_stats(subject: Subject) -> Iterable[Finding]:
     engine="vllm",
     versions=">=0.11",
     summary="Structured outputs: disable_any_whitespace needs the backend xgrammar or guidance.",
-    explanation="Only these two backends can forbid free whitespace in JSON; with backend auto vLLM refuses too, since "
-    "it could choose another.",
+    explanation="Only these two backends can forbid free whitespace in JSON; with backend auto vLLM "
+    "refuses too, since it could choose another.",
     error_text="disable_any_whitespace is only supported for xgrammar and guidance backends.",
     fix='Add "backend": "xgrammar" to structured_outputs_config.',
     source="vLLM 0.32.0 vllm/config/structured_outputs.py",
@@ -168,9 +169,10 @@ def additional_properties_without_guidance(subject: Subject) -> Iterable[Finding
     engine="vllm",
     versions=">=0.8",
     summary="A KV connector needs a kv_role.",
-    explanation="kv_transfer_config must say whether this server produces KV blocks, consumes them or does both.",
-    error_text="Please specify kv_role when kv_connector is set, supported roles are ('kv_producer', 'kv_both', "
-    "'kv_consumer')",
+    explanation="kv_transfer_config must say whether this server produces KV blocks, consumes them or does "
+    "both.",
+    error_text="Please specify kv_role when kv_connector is set, supported roles are ('kv_producer', "
+    "'kv_both', 'kv_consumer')",
     fix='Add "kv_role": "kv_both" (or kv_producer, kv_consumer) to kv_transfer_config.',
     source="vLLM 0.32.0 vllm/config/kv_transfer.py",
     triggers=("args.kv_transfer_config",),
@@ -219,8 +221,9 @@ def detailed_traces_without_endpoint(subject: Subject) -> Iterable[Finding]:
     engine="vllm",
     versions="<0.11",
     summary="limit_mm_per_prompt is refused for a model that takes text alone.",
-    explanation="The flag limits images, videos and audio of a prompt. Older releases refuse it for a text model, and "
-    "for a multimodal one whose architecture they do not know yet and run by a text-only fallback.",
+    explanation="The flag limits images, videos and audio of a prompt. Older releases refuse it for a text "
+    "model, and for a multimodal one whose architecture they do not know yet and run by a text-only "
+    "fallback.",
     error_text="`limit_mm_per_prompt` is only supported for multimodal models.",
     fix="Remove limit_mm_per_prompt, or take a release that knows the architecture.",
     source="vLLM 0.9.1 vllm/config.py get_multimodal_config",

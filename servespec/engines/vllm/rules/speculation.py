@@ -60,7 +60,8 @@ def draft_tensor_parallel(subject: Subject) -> Iterable[Finding]:
     engine="vllm",
     versions=">=0.15",
     summary="In speculative_config the key is draft_tensor_parallel_size, not tensor_parallel_size.",
-    explanation="vLLM refuses tensor_parallel_size inside speculative_config, so that nobody takes it for the target's.",
+    explanation="vLLM refuses tensor_parallel_size inside speculative_config, so that nobody takes it for "
+    "the target's.",
     error_text="'tensor_parallel_size' is not a valid argument in the speculative_config. Please pass "
     "'draft_tensor_parallel_size' instead.",
     fix="Rename the key to draft_tensor_parallel_size.",
@@ -105,8 +106,8 @@ def speculation_token_count(subject: Subject) -> Iterable[Finding]:
     engine="vllm",
     versions=">=0.8.3",
     summary="This method of speculation needs a draft model.",
-    explanation="eagle, eagle3, medusa, mlp_speculator and draft_model read a second checkpoint; ngram, suffix and mtp do "
-    "not.",
+    explanation="eagle, eagle3, medusa, mlp_speculator and draft_model read a second checkpoint; ngram, "
+    "suffix and mtp do not.",
     error_text="num_speculative_tokens was provided but without speculative model.",
     fix="Name the draft checkpoint in speculative.model.",
     source="vLLM 0.32.0 vllm/config/speculative.py __post_init__",
@@ -157,10 +158,10 @@ def ngram_window_order(subject: Subject) -> Iterable[Finding]:
     engine="vllm",
     versions=">=0.15",
     summary="A draft model must have the target's vocabulary.",
-    explanation="Drafted token ids are given to the target as they are. vLLM refuses vocabularies of different size "
-    "(use_heterogeneous_vocab translates where the release has it).",
-    error_text="Target and draft model should have the same vocabulary size. Target model vocab_size=A. Draft model "
-    "vocab_size=B.",
+    explanation="Drafted token ids are given to the target as they are. vLLM refuses vocabularies of "
+    "different size (use_heterogeneous_vocab translates where the release has it).",
+    error_text="Target and draft model should have the same vocabulary size. Target model vocab_size=A. "
+    "Draft model vocab_size=B.",
     fix="Choose a draft model of the same family.",
     source="vLLM 0.15.0, 0.32.0 vllm/config/speculative.py verify_equal_vocab_size_if_draft_model",
     triggers=SPECULATION,
@@ -189,10 +190,10 @@ def draft_vocabulary(subject: Subject) -> Iterable[Finding]:
     engine="vllm",
     versions=">=0.14",
     summary="Forced asynchronous scheduling excludes some methods of speculation.",
-    explanation="Left alone vLLM turns asynchronous scheduling off where it cannot be; asked for in so many words with "
-    "ngram, suffix, medusa or mlp_speculator it refuses.",
-    error_text="Currently, async scheduling is only supported with EAGLE/MTP/Draft Model/NGram GPU/DSpark/DFlash kind of "
-    "speculative decoding",
+    explanation="Left alone vLLM turns asynchronous scheduling off where it cannot be; asked for in so "
+    "many words with ngram, suffix, medusa or mlp_speculator it refuses.",
+    error_text="Currently, async scheduling is only supported with EAGLE/MTP/Draft Model/NGram "
+    "GPU/DSpark/DFlash kind of speculative decoding",
     fix="Leave async_scheduling out.",
     source="vLLM 0.32.0 vllm/config/vllm.py __post_init__",
     triggers=("args.async_scheduling",),
@@ -221,7 +222,8 @@ def async_scheduling_with_speculation(subject: Subject) -> Iterable[Finding]:
     versions=">=0.30",
     summary="per_request_spec_decode_metrics needs speculative decoding.",
     explanation="There is nothing to measure without it; vLLM refuses.",
-    error_text="--per-request-spec-decode-metrics requires speculative decoding to be enabled (via --speculative-config).",
+    error_text="--per-request-spec-decode-metrics requires speculative decoding to be enabled (via "
+    "--speculative-config).",
     fix="Remove the flag, or give speculative.",
     source="vLLM 0.32.0 vllm/config/vllm.py __post_init__",
     triggers=("args.per_request_spec_decode_metrics",),
