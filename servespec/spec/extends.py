@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import os
+import posixpath
+from collections.abc import Callable
 from pathlib import Path, PurePosixPath
 
 from servespec.diagnostics import Diagnostic, Span
 from servespec.spec.compose import compose
-from servespec.spec.nodes import Entry, Mapping, Node, Scalar
+from servespec.spec.nodes import Entry, Mapping, Node, Scalar, plain
 from servespec.spec.problems import problem
 from servespec.spec.source import Source, read
 
@@ -14,6 +17,15 @@ MAX_BASES = 8
 """Length of a chain of bases. Teams, environments and regions make three."""
 
 SUFFIXES = (".yaml", ".yml", ".json")
+
+_FILES: tuple[tuple[str, ...], ...] = (("model", "config"), ("speculative", "config"))
+"""Keys that hold a path and nothing else."""
+_FOLDERS_OR_IDS: tuple[tuple[str, ...], ...] = (
+    ("model", "id"),
+    ("model", "adapters", "modules", "*"),
+    ("speculative", "model"),
+)
+"""Keys that hold a path where it begins with '.', else a Hub id."""
 
 
 def override(base: Node, over: Node, path: tuple[str, ...] = ()) -> Node:
@@ -35,12 +47,49 @@ def override(base: Node, over: Node, path: tuple[str, ...] = ()) -> Node:
     return over._replace(entries=ordered)
 
 
+def rebase(root: Node, folder: str) -> Node:
+    """The nodes of a base with its relative paths as they read from the folder of the first spec.
+
+    ``folder`` is the base's own folder as that spec names it. The text as written stays, for showing.
+    """
+    for keys in _FILES:
+        root = _at(root, keys, lambda path: _moved(path, folder))
+    for keys in _FOLDERS_OR_IDS:
+        root = _at(root, keys, lambda name: _moved(name, folder) if name.startswith(".") else name)
+    return root
+
+
+def _moved(path: str, folder: str) -> str:
+    if not path or path.startswith("~") or PurePosixPath(path).is_absolute() or Path(path).is_absolute():
+        return path
+    moved = posixpath.join(folder, path.removeprefix("./"))
+    return moved if moved.startswith(".") else f"./{moved}"
+
+
+def _at(node: Node, keys: tuple[str, ...], change: Callable[[str], str]) -> Node:
+    """The nodes with the text under the keys changed; '*' is every key of a mapping."""
+    if not keys:
+        if isinstance(node, Scalar) and isinstance(node.value, str):
+            return node._replace(value=change(node.value))
+        return node
+    if not isinstance(node, Mapping):
+        return node
+    names = list(node.entries) if keys[0] == "*" else [keys[0]] if keys[0] in node.entries else []
+    if not names:
+        return node
+    entries = dict(node.entries)
+    for name in names:
+        entry = entries[name]
+        entries[name] = Entry(entry.key, _at(entry.value, keys[1:], change))
+    return node._replace(entries=entries)
+
+
 def with_bases(root: Node, source: Source) -> tuple[Node, list[Source], list[Diagnostic]]:
     """The root with all its bases below it, the sources of the bases, and what is wrong with them."""
     sources: list[Source] = []
     problems: list[Diagnostic] = []
     seen = {_identity(Path(source.path))}
-    result, current, holder = root, root, source
+    result, current, holder, folder = root, root, source, ""
     while isinstance(current, Mapping) and "extends" in current.entries:
         node = current.entries["extends"].value
         if isinstance(node, Scalar) and node.value is None:
@@ -56,7 +105,9 @@ def with_bases(root: Node, source: Source) -> tuple[Node, list[Source], list[Dia
             if not base_problems:
                 problems.append(problem("SV004", "a spec is a mapping of keys", base.path, Span(1, 1, 1, 1)))
             break
-        result = override(base_root, result)
+        below = str(plain(node)).replace(os.sep, "/")
+        folder = posixpath.join(folder, posixpath.dirname(below))
+        result = override(rebase(base_root, folder) if folder else base_root, result)
         current, holder = base_root, base
     return result, sources, problems
 

@@ -325,7 +325,9 @@ class Spec(Section):
         examples=["llama-3-1-8b"],
     )
     extends: Text | None = Field(
-        None, description="A spec that this one overrides, key by key.", examples=["./base.yaml"]
+        None,
+        description="A spec that this one overrides, key by key; paths in it hold from its own folder.",
+        examples=["./base.yaml"],
     )
     model: Model = Field(description="Which checkpoint.")
     hardware: Hardware = Field(description="On which machines.")

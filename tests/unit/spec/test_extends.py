@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -103,3 +104,74 @@ def test_a_chain_that_cannot_be_followed_is_told_where_it_breaks(
 def test_text_without_a_file_extends_from_the_folder_it_is_given(tmp_path: Path) -> None:
     (tmp_path / "base.yaml").write_text(BASE)
     assert load_text("extends: base.yaml\nname: y\n", directory=tmp_path).spec is not None
+
+
+def test_relative_paths_of_a_base_hold_from_the_base_and_those_of_the_overlay_from_the_overlay(
+    tmp_path: Path,
+) -> None:
+    (tmp_path / "base" / "team").mkdir(parents=True)
+    (tmp_path / "child").mkdir()
+    (tmp_path / "base" / "team" / "model.yaml").write_text(
+        "model:\n  id: ./weights\n  config: facts.json\n"
+        "  adapters: {modules: {sql: ./sql, chat: org/chat, home: ~/chat, top: /srv/chat}}\n"
+    )
+    (tmp_path / "base" / "base.yaml").write_text(
+        "extends: team/model.yaml\nspeculative: {method: draft, tokens: 4, model: ../draft, config: ./draft.json}\n"
+    )
+    path = tmp_path / "child" / "spec.yaml"
+    path.write_text(
+        "servespec: v1\nname: x\nextends: ../base/base.yaml\nhardware: {gpu: cpu}\n"
+        "model: {adapters: {modules: {own: ./own}}}\n"
+    )
+    spec = load(path).spec
+    assert spec is not None and spec.model.adapters is not None and spec.speculative is not None
+    assert (spec.model.id, spec.model.config) == ("../base/team/weights", "../base/team/facts.json")
+    assert spec.model.adapters.modules == {
+        "own": "./own",
+        "sql": "../base/team/sql",
+        "chat": "org/chat",
+        "home": "~/chat",
+        "top": "/srv/chat",
+    }
+    assert (spec.speculative.model, spec.speculative.config) == ("../base/../draft", "../base/draft.json")
+
+
+def test_a_base_in_a_folder_below_still_names_folders_and_no_hub_ids(tmp_path: Path) -> None:
+    (tmp_path / "team").mkdir()
+    (tmp_path / "team" / "base.yaml").write_text(BASE.replace("org/name", "./weights"))
+    path = tmp_path / "spec.yaml"
+    path.write_text("name: x\nextends: team/base.yaml\n")
+    loaded = load(path)
+    assert loaded.spec is not None
+    assert loaded.spec.model.id == "./team/weights"
+
+
+def test_the_facts_of_a_base_are_read_beside_it_and_a_mistake_in_them_is_shown_there(tmp_path: Path) -> None:
+    from servespec import check
+
+    (tmp_path / "base").mkdir()
+    (tmp_path / "child").mkdir()
+    base = tmp_path / "base" / "base.yaml"
+    base.write_text("servespec: v1\nmodel:\n  id: org/own\n  config: ./own.json\nhardware: {gpu: L4-24GB}\n")
+    path = tmp_path / "child" / "spec.yaml"
+    path.write_text("name: x\nextends: ../base/base.yaml\ntargets: {vllm: {}}\n")
+    config = {
+        "architectures": ["LlamaForCausalLM"],
+        "model_type": "llama",
+        "hidden_size": 64,
+        "intermediate_size": 128,
+        "num_attention_heads": 4,
+        "num_hidden_layers": 2,
+        "vocab_size": 256,
+        "max_position_embeddings": 2048,
+        "torch_dtype": "bfloat16",
+    }
+    (tmp_path / "base" / "own.json").write_text(json.dumps(config))
+    (found,) = check([path]).files
+    assert found.verdict == "fits"
+    (tmp_path / "base" / "own.json").write_text("{")
+    (found,) = check([path]).files
+    wrong = [d for d in found.diagnostics if d.severity == "error"]
+    assert wrong and {(Path(d.file or "").resolve(), d.span.line if d.span else 0) for d in wrong} == {
+        (base.resolve(), 4)
+    }
