@@ -89,10 +89,10 @@ def agrees(row: dict[str, Any]) -> bool:
 BEYOND = {"maintenance-mode", "behaviour-changed", "renamed"}
 
 
-@pytest.mark.parametrize("row", HISTORY, ids=lambda row: row["id"])
+@pytest.mark.parametrize(
+    "row", [row for row in HISTORY if row["event"] not in BEYOND], ids=lambda row: row["id"]
+)
 def test_a_published_change_of_a_flag_is_in_the_catalogue_or_shown_to_be_wrong(row: dict[str, Any]) -> None:
-    if row["event"] in BEYOND:
-        pytest.skip("not about a flag's being there")
     assert agrees(row) is ((row["engine"], row["flag"]) not in NOT_SO)
 
 
