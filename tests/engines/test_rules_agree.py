@@ -39,6 +39,7 @@ VLLM = {
     "SV223": "cannot be greater than the max_model_len",
     "SV224": "cannot be greater than max_num_seqs",
     "SV227": "--mamba-block-size can only be set with --enable-prefix-caching",
+    "SV229": "Input should be a valid dictionary",
     "SV230": "--enable-auto-tool-choice requires --tool-call-parser",
     "SV231": "--enable-log-outputs requires --enable-log-requests",
     "SV232": "--sse-keep-alive-interval must be a non-negative integer",
@@ -104,6 +105,7 @@ SGLANG = {
     "SV347": "Pipeline parallelism currently only supports EAGLE",
     "SV348": "moe_dense_tp_size only supports None, 1, or tp_size",
     "SV349": "tp_size must be divisible by moe_dp_size",
+    "SV354": "does not match the quantization method specified in the `quantization` argument (fp8)",
 }
 Ask = Callable[[list[str], dict[str, str]], dict[str, object]]
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from servespec.diagnostics import Severity
+from servespec.diagnostics import Change, Fix, Severity
 from servespec.engines.sglang.rules.view import (
     algorithm,
     algorithm_key,
@@ -124,3 +124,48 @@ def fp8_experts_before_ada(subject: Subject) -> Iterable[Finding]:
             message=f"{gpu.name} has no FP8 units, and SGLang {subject.version} has no other kernel for FP8 experts",
             key="hardware.gpu",
         )
+
+
+# Methods that read one another's checkpoints: override_quantization_method and compatible_quantization_methods in
+# srt/configs/model_config.py of SGLang 0.4.6, 0.4.9, 0.5.2, 0.5.6, 0.5.10, 0.5.17 and 0.5.23.
+FAMILIES: tuple[frozenset[str], ...] = (
+    frozenset({"awq", "awq_marlin", "marlin", "moe_wna16", "auto-round"}),
+    frozenset({"gptq", "gptq_marlin", "gptq_marlin_24", "marlin", "moe_wna16", "auto-round"}),
+    frozenset({"fp8", "w4afp8"}),
+    frozenset({"compressed-tensors", "w8a8_int8", "w8a8_fp8"}),
+    frozenset({"bitsandbytes"}),
+)
+
+
+@rule(
+    code="SV354",
+    name="sglang-quantization-not-of-checkpoint",
+    severity=Severity.error,
+    engine="sglang",
+    versions=">=0.4.1",
+    summary="The quantization asked for is not the checkpoint's.",
+    explanation="A checkpoint that is quantized already is read by its own method or one that converts it. Anything "
+    "else is refused.",
+    error_text="Quantization method specified in the model config (A) does not match the quantization method "
+    "specified in the `quantization` argument (B).",
+    fix="Leave model.quantization out: the checkpoint says it by itself.",
+    source="SGLang 0.4.1 to 0.5.23 srt/configs/model_config.py _verify_quantization",
+    triggers=("model.quantization", "args.quantization"),
+)
+def quantization_not_of_checkpoint(subject: Subject) -> Iterable[Finding]:
+    """The asked method and the checkpoint's belong to different families."""
+    pair, facts = subject.args.get("quantization"), subject.model.quantization
+    asked = subject.spec.model.quantization or (pair[1] if pair else None)
+    if not isinstance(asked, str) or facts is None:
+        return
+    asked, checkpoint = asked.lower(), facts.method.lower()
+    known = frozenset().union(*FAMILIES)
+    shared = any(asked in family and checkpoint in family for family in FAMILIES)
+    if asked == checkpoint or shared or asked not in known or checkpoint not in known:
+        return
+    key = "model.quantization" if subject.spec.model.quantization else subject.key("quantization")
+    yield Finding(
+        message=f"the checkpoint is quantized with {checkpoint}, {asked} is asked for: SGLang refuses; leave the key out",
+        key=key,
+        fix=Fix("leave it to the checkpoint", changes=(Change(key, remove=True),)) if key else None,
+    )

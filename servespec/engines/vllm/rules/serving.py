@@ -238,3 +238,25 @@ def image_limit_on_text_model(subject: Subject) -> Iterable[Finding]:
             key=key,
             fix=Fix("remove it", changes=(Change(key, remove=True),) if key else ()),
         )
+
+
+@rule(
+    code="SV229",
+    name="vllm-overrides-no-object",
+    severity=Severity.error,
+    engine="vllm",
+    versions=">=0.8",
+    summary="hf_overrides is a JSON object.",
+    explanation="It replaces keys of config.json. Text that is no JSON object is refused by the configuration class.",
+    error_text="hf_overrides.dict[str,any] Input should be a valid dictionary",
+    fix="Write a mapping: hf_overrides: {max_position_embeddings: 65536}.",
+    source="vLLM 0.32.0 vllm/config/model.py ModelConfig.hf_overrides",
+    triggers=("args.hf_overrides",),
+)
+def overrides_no_object(subject: Subject) -> Iterable[Finding]:
+    """hf_overrides is text that is no JSON object."""
+    value = subject.value("hf_overrides")
+    if isinstance(value, str) and value.strip() != "{}" and not subject.mapping("hf_overrides"):
+        yield Finding(
+            message=f"hf_overrides is no JSON object: {value[:40]!r}", key=subject.key("hf_overrides")
+        )
