@@ -12,6 +12,7 @@ from typing import Any
 
 from servespec.calibration.model import CalibratedTerm, Calibration, Conditions
 from servespec.errors import SourceError
+from servespec.writing import write_atomically
 
 FOLDER = Path(".servespec") / "calibration"
 VARIABLE = "SERVESPEC_CALIBRATION"
@@ -61,9 +62,7 @@ def save_calibration(calibrations: Iterable[Calibration], path: Path) -> None:
     document = {"schema": SCHEMA, "calibrations": [asdict(calibration) for calibration in calibrations]}
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        temporary = path.with_name(f".{path.name}.{os.getpid()}")
-        temporary.write_text(json.dumps(document, indent=2) + "\n", encoding="utf-8")
-        temporary.replace(path)
+        write_atomically(path, json.dumps(document, indent=2) + "\n")
     except OSError as error:
         raise SourceError(f"{path} cannot be written: {error.strerror}") from error
 

@@ -56,6 +56,16 @@ def load_all(paths: Sequence[str]) -> Iterator[LoadedSpec]:
             yield load(path)
 
 
+def unreadable(loaded: LoadedSpec) -> ServespecError:
+    """The error for a file that a command cannot go on with, with the first thing that is wrong with it."""
+    from servespec.report.excerpt import printable
+
+    first, *others = loaded.diagnostics
+    at = f":{first.span.line}:{first.span.column}" if first.span is not None else ""
+    more = f" (`servespec check` shows {len(others)} more)" if others else ""
+    return ServespecError(printable(f"{loaded.path}{at}: {first.message}{more}"))
+
+
 def _specs_below(folder: str) -> Iterator[str]:
     for directory, folders, files in os.walk(folder):
         folders[:] = sorted(name for name in folders if name not in _SKIPPED and not name.startswith("."))
@@ -86,27 +96,9 @@ def _glob(pattern: str) -> list[str]:
 
 def write_atomically(path: str, text: str) -> None:
     """Write a whole file or nothing. Raises ServespecError."""
-    import tempfile
+    from servespec import writing
 
-    target = Path(path)
     try:
-        if target.exists() and not target.is_file():  # a device or a pipe, as /dev/stdout is
-            target.write_text(text, encoding="utf-8")
-            return
-        target = target.resolve()  # a link stays one
-        descriptor, temporary = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
-        try:
-            with os.fdopen(descriptor, "w", encoding="utf-8", newline="") as file:
-                file.write(text)
-            if target.exists():
-                Path(temporary).chmod(target.stat().st_mode & 0o777)
-            else:
-                mask = os.umask(0)
-                os.umask(mask)
-                Path(temporary).chmod(0o666 & ~mask)
-            Path(temporary).replace(target)
-        except BaseException:
-            Path(temporary).unlink(missing_ok=True)
-            raise
+        writing.write_atomically(Path(path), text)
     except OSError as error:
         raise ServespecError(f"cannot write {path}: {error.strerror or error}") from error

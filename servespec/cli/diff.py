@@ -19,7 +19,8 @@ def command(
 
     Exits with 0 when they mean the same, 1 when they differ.
     """
-    from servespec.errors import SourceError, UsageError
+    from servespec.cli._inputs import unreadable
+    from servespec.errors import UsageError
     from servespec.report.comparison import as_json, as_text
     from servespec.spec.loader import load
     from servespec.upgrade import compare
@@ -27,9 +28,9 @@ def command(
     if output_format not in ("text", "json"):
         raise UsageError(f"--format is text or json, not {output_format!r}")
     loaded = load(old), load(new)
-    for path, one in zip((old, new), loaded, strict=True):
+    for one in loaded:
         if one.spec is None and one.partial is None:
-            raise SourceError(f"{path} is no spec that can be read: `servespec check {path}` says why")
+            raise unreadable(one)
     found = compare(*loaded, online=online)
     sys.stdout.write(as_json(found) if output_format == "json" else as_text(found))
     return 0 if found.is_same else 1

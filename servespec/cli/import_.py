@@ -53,22 +53,22 @@ def command(
 
 
 def _text(path: str) -> str:
+    from servespec.diagnostics import Diagnostic
     from servespec.errors import SourceError
-    from servespec.spec.source import MAX_SOURCE_BYTES
+    from servespec.spec.source import MAX_SOURCE_BYTES, decode, read_bytes
 
-    try:
-        data = sys.stdin.buffer.read(MAX_SOURCE_BYTES + 1) if path == "-" else Path(path).read_bytes()
-        if len(data) > MAX_SOURCE_BYTES:
-            raise SourceError(f"{path} is larger than {MAX_SOURCE_BYTES:,} bytes: no launch configuration is")
-        return data.decode("utf-8-sig")
-    except OSError as error:
-        raise SourceError(f"{path} cannot be read: {error.strerror}") from None
-    except UnicodeDecodeError as error:
-        raise SourceError(f"{path} is no text in UTF-8 (byte {error.start})") from None
+    data = sys.stdin.buffer.read(MAX_SOURCE_BYTES + 1) if path == "-" else read_bytes(path)
+    if not isinstance(data, Diagnostic) and len(data) > MAX_SOURCE_BYTES:
+        raise SourceError(f"{path} is larger than {MAX_SOURCE_BYTES:,} bytes: no launch configuration is")
+    text = data if isinstance(data, Diagnostic) else decode(data, path)
+    if isinstance(text, Diagnostic):
+        raise SourceError(f"{path}: {text.message}")
+    return text
 
 
 def _write(folder: Path, files: list[tuple[str, str]], force: bool) -> None:
-    from servespec.errors import UsageError
+    from servespec.cli._inputs import write_atomically
+    from servespec.errors import ServespecError, UsageError
 
     paths: list[Path] = []
     for name, _ in files:
@@ -79,9 +79,10 @@ def _write(folder: Path, files: list[tuple[str, str]], force: bool) -> None:
         if path.exists() and not force:
             raise UsageError(f"{path} is there already: give --force to overwrite it")
         paths.append(path)
-    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ServespecError(f"{folder} cannot be made a folder: {error.strerror}") from None
     for path, (_, text) in zip(paths, files, strict=True):
-        partial = path.with_name(path.name + ".partial")
-        partial.write_text(text, "utf-8")
-        partial.replace(path)
+        write_atomically(str(path), text)
         print(path)

@@ -24,7 +24,8 @@ def command(
     Without --to: the newest version known of every engine that the spec is for. Exits with 1 when the new version
     would refuse the spec over something that a person has to decide.
     """
-    from servespec.errors import SourceError, UsageError
+    from servespec.cli._inputs import unreadable, write_atomically
+    from servespec.errors import UsageError
     from servespec.report.comparison import as_json, as_text
     from servespec.resolve import engines_of
     from servespec.spec.loader import load
@@ -33,19 +34,17 @@ def command(
     if output_format not in ("text", "json"):
         raise UsageError(f"--format is text or json, not {output_format!r}")
     loaded = load(file)
-    spec = loaded.spec or loaded.partial
-    if spec is None:
-        raise SourceError(f"{file} is no spec that can be read: `servespec check {file}` says why")
-    text = file.read_text("utf-8")
+    spec = loaded.spec
+    if spec is None:  # a text with mistakes of the language in it cannot be rewritten safely
+        raise unreadable(loaded)
+    text = loaded.sources[0].text
     found = upgrade(loaded, text, _versions(to or [], engines_of(spec)), online=online)
     if output_format == "json":
         sys.stdout.write(as_json(found.comparison, found))
     else:
         sys.stdout.write(as_text(found.comparison, found))
     if fix and found.text != text:
-        partial = file.with_name(file.name + ".partial")
-        partial.write_text(found.text, "utf-8")
-        partial.replace(file)
+        write_atomically(str(file), found.text)
         sys.stderr.write(f"{file} is rewritten\n")
     return 1 if found.open_problems else 0
 

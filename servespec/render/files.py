@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import difflib
-import os
-import tempfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from servespec.errors import RenderError
 from servespec.render.artefact import Artefact
 from servespec.render.header import is_untouched
+from servespec.writing import is_special, write_atomically
 
 EXECUTABLE = 0o755
 READABLE = 0o644
@@ -73,18 +72,12 @@ def _read(path: Path) -> str | None:
 
 
 def _may_replace(path: Path, artefact: Artefact) -> bool:
+    if is_special(path):
+        return True
     present = _read(path)
     return present is None or present == artefact.text or is_untouched(present)
 
 
 def _write_one(path: Path, artefact: Artefact) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8", newline="\n") as stream:
-            stream.write(artefact.text)
-        Path(temporary).chmod(EXECUTABLE if artefact.executable else READABLE)
-        Path(temporary).replace(path)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise
+    write_atomically(path, artefact.text, EXECUTABLE if artefact.executable else READABLE)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -89,3 +90,53 @@ def test_a_file_without_a_server_is_a_clean_error(tmp_path: Path, capsys: pytest
     for wrong in (path, tmp_path / "absent", tmp_path):
         assert invoke(["import", str(wrong)]) == 2
         assert capsys.readouterr().err.startswith("servespec: error: ")
+
+
+@pytest.mark.parametrize("command", ["import", "upgrade"])
+@pytest.mark.parametrize(
+    ("data", "words"),
+    [
+        ("vllm serve a/b".encode("utf-16"), "save it as UTF-8"),
+        (b"\xff\x8f\x00\x01", "UTF"),
+        (b"servespec: v1\nhardware: {count: " + b"9" * 5000 + b"}\n", "error"),
+        (None, "no regular file"),
+    ],
+)
+def test_what_is_no_text_is_refused_by_one_line_and_never_waited_for(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], command: str, data: bytes | None, words: str
+) -> None:
+    path = tmp_path / "source.yaml"
+    if data is None:
+        os.mkfifo(path)
+    else:
+        path.write_bytes(data)
+    assert invoke([command, str(path)]) == 2
+    message = capsys.readouterr().err
+    assert words in message
+    assert "internal error" not in message
+    assert len(message.splitlines()) == 1
+
+
+def test_upgrade_and_diff_say_themselves_why_a_file_cannot_be_read(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "broken.yaml"
+    path.write_text("servespec: v1\nname: [\n")
+    for arguments in (["upgrade", str(path)], ["diff", str(path), str(path)]):
+        assert invoke(arguments) == 2
+        assert f"{path}:3:1: YAML syntax" in capsys.readouterr().err
+
+
+def test_upgrade_writes_through_a_link_and_keeps_the_mode_of_the_file(tmp_path: Path) -> None:
+    path, link = tmp_path / "spec.yaml", tmp_path / "link.yaml"
+    path.write_text(
+        "servespec: v1\nname: x\nmodel: {id: Qwen/Qwen3-8B}\nhardware: {gpu: L4}\n"
+        "targets: {vllm: {version: 0.25.1}}\n"
+    )
+    path.chmod(0o640)
+    link.symlink_to(path)
+    invoke(["upgrade", str(link), "--to", "vllm=0.32.0", "--fix"])
+    assert link.is_symlink()
+    assert "0.32.0" in path.read_text()
+    assert path.stat().st_mode & 0o777 == 0o640
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["link.yaml", "spec.yaml"]
