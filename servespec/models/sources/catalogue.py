@@ -36,9 +36,14 @@ def ids() -> tuple[str, ...]:
 
 
 @cache
-def _aliases() -> Mapping[str, str]:
+def _other_names() -> Mapping[str, str]:
     document: Mapping[str, str] = json.loads((FOLDER / "aliases.json").read_text(encoding="utf-8"))
-    return {alias.lower(): target for alias, target in document.items()}
+    return document
+
+
+@cache
+def _aliases() -> Mapping[str, str]:
+    return {alias.lower(): target for alias, target in _other_names().items()}
 
 
 def shape_key(model: str) -> tuple[str, str]:
@@ -76,10 +81,10 @@ def resolve(model: str) -> str | None:
 
 
 def nearest(model: str) -> tuple[str, ...]:
-    """Up to three ids of the catalogue that look like the model's."""
+    """Up to three ids that look like the model's, of the catalogue or other names for what it has."""
     from difflib import get_close_matches
 
-    lowered = {known.lower(): known for known in ids()}
+    lowered = {known.lower(): known for known in (*_other_names(), *ids())}
     close = get_close_matches(model.lower(), lowered, n=3, cutoff=0.6)
     if not close:
         names = {known.rpartition("/")[2]: known for known in lowered}

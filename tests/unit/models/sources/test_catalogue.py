@@ -84,9 +84,25 @@ def test_an_unknown_model_names_the_nearest_and_says_how_to_give_its_facts() -> 
     with pytest.raises(UnknownModelError) as error:
         facts("meta-llama/Llama-3.1-9B-Instruct")
     message = str(error.value)
-    assert "meta-llama/Meta-Llama-3.1-8B" in message or "meta-llama/Llama-3.3-70B-Instruct" in message
+    assert "nearest: meta-llama/Llama-3.1-8B-Instruct" in message
     assert "model.config" in message
     assert "--online" in message
+
+
+@pytest.mark.parametrize(
+    ("mistyped", "meant"),
+    [
+        ("meta-llama/Llama-3.1-8B-Instuct", "meta-llama/Llama-3.1-8B-Instruct"),
+        ("meta-lama/Llama-3.1-70B-Instruct", "meta-llama/Llama-3.1-70B-Instruct"),
+        ("deepseek-ai/DeepSeek-R1-Distil-Llama-8B", "deepseek-ai/DeepSeek-R1-Distill-Llama-8B"),
+        ("Qwen/Qwen3-8", "Qwen/Qwen3-8B"),
+    ],
+)
+def test_the_nearest_of_a_mistyped_id_is_the_one_meant_also_where_it_is_an_alias(
+    mistyped: str, meant: str
+) -> None:
+    assert catalogue.nearest(mistyped)[0] == meant
+    assert catalogue.resolve(meant) is not None
 
 
 def test_an_architecture_without_a_family_is_named(tmp_path: Path) -> None:
