@@ -181,7 +181,7 @@ def test_the_page_needs_nothing_but_itself(examples: CheckReport) -> None:
     ("args", "seen"),
     [
         ("{}", (1, 2)),
-        ("{chat_template: ']]></style><svg onload=alert(3)>', '><script>alert(4)': 1}", (3, 4)),
+        ("{chat_template: ']]></style><svg onload=alert(3)>', '><script>alert(4)': 1}", (4,)),
     ],
 )
 def test_a_hostile_spec_stays_text(args: str, seen: tuple[int, ...]) -> None:
@@ -193,7 +193,7 @@ def test_a_hostile_spec_stays_text(args: str, seen: tuple[int, ...]) -> None:
     shown = "".join(document.texts)
     for number in seen:
         assert f"alert({number})" in shown, number
-    assert ("{{ 7 * 191 }}" in shown) == (1 in seen)
+    assert "{{ 7 * 191 }}" in shown
     assert "1337" not in shown
 
 
