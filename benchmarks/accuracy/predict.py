@@ -13,9 +13,21 @@ from typing import Any
 from benchmarks.accuracy.cases import Case, write_specs
 from benchmarks.accuracy.figures import Prediction
 
+Reports = Mapping[str, Mapping[str, Any]]
+
 
 def predict(cases: Sequence[Case], configurations: Path | None = None) -> dict[str, Prediction]:
-    """Check all cases in one call; predictions by case.
+    """Check all cases in one call; predictions by case."""
+    return predictions(cases, reports(cases, configurations))
+
+
+def predictions(cases: Sequence[Case], found: Reports) -> dict[str, Prediction]:
+    """What the reports predict."""
+    return {case.id: _prediction(case, found[case.id]) for case in cases}
+
+
+def reports(cases: Sequence[Case], configurations: Path | None = None) -> dict[str, Mapping[str, Any]]:
+    """The report's entry for each case, from one call.
 
     ``configurations`` is the folder that the specs' ``model.config`` files lie in; None takes them from
     the built-in catalogue.
@@ -38,7 +50,12 @@ def predict(cases: Sequence[Case], configurations: Path | None = None) -> dict[s
             raise RuntimeError(f"servespec check ended with {result.returncode}: {result.stderr[-2000:]}")
         report = json.loads(result.stdout)
     by_path = {entry["path"]: entry for entry in report["files"]}
-    return {case.id: _prediction(case, by_path[str(files[case.id])]) for case in cases}
+    return {case.id: by_path[str(files[case.id])] for case in cases}
+
+
+def target_of(case: Case, entry: Mapping[str, Any]) -> Mapping[str, Any] | None:
+    """The entry's part for the case's engine."""
+    return next((target for target in entry.get("targets", ()) if target["engine"] == case.engine), None)
 
 
 def export_configurations(folder: Path) -> None:
@@ -58,7 +75,7 @@ def export_configurations(folder: Path) -> None:
 
 def _prediction(case: Case, entry: Mapping[str, Any]) -> Prediction:
     reasons = [d["message"] for d in entry.get("diagnostics", ()) if d["severity"] in ("error", "warning")]
-    target = next((t for t in entry.get("targets", ()) if t["engine"] == case.engine), None)
+    target = target_of(case, entry)
     if target is None:
         return Prediction(verdict=entry["verdict"], reason="; ".join(reasons)[:300])
     memory = target.get("memory") or {}
