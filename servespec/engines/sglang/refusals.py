@@ -19,9 +19,16 @@ LEAST_CAPABILITY: dict[str, tuple[int, int]] = {
     "w8a8_fp8": (8, 9),
     "modelopt": (8, 9),
     "modelopt_fp8": (8, 9),
-    "compressed-tensors": (7, 0),
+    "awq": (7, 5),
+    "gptq": (6, 0),
+    "compressed-tensors": (8, 0),  # the method itself 7.0, but every one of its schemes 8.0 or more
     "bitsandbytes": (7, 0),
 }
+NEVER_ON_ROCM = frozenset({"bitsandbytes", "gguf", "w8a8_int8", "experts_int8"})
+LEFT_ROCM = "0.5.23"
+"""configs/model_config.py _verify_quantization: rocm_supported_quantization lost gptq by this version, and what
+ModelOpt wrote is by then always taken for modelopt_fp8 or modelopt_fp4, which were never in it."""
+NOT_ON_ROCM_SINCE = frozenset({"gptq", "modelopt", "modelopt_fp8", "modelopt_fp4"})
 FP4_BY_MARLIN = "0.5.13"  # ModelOptFp4Config: 10.0 before, 8.0 since
 
 
@@ -34,6 +41,15 @@ def least_capability(deployment: Deployment) -> tuple[str, tuple[int, int]] | No
         return "modelopt_fp4", (8, 0) if is_since(deployment.version, FP4_BY_MARLIN) else (10, 0)
     least = LEAST_CAPABILITY.get(quantization.method)
     return None if least is None else (quantization.method, least)
+
+
+def refused_on_rocm(deployment: Deployment) -> str | None:
+    """The method of the weights, where SGLang does not take it on an AMD GPU."""
+    quantization = quantization_of(deployment)
+    if quantization is None or deployment.gpu.kind != "rocm":
+        return None
+    method, left = quantization.method, is_since(deployment.version, LEFT_ROCM)
+    return method if method in NEVER_ON_ROCM or (left and method in NOT_ON_ROCM_SINCE) else None
 
 
 def is_refused(deployment: Deployment) -> bool:

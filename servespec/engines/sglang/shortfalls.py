@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from servespec.deployment import Deployment
 from servespec.engines.sglang.device import Free
 from servespec.engines.sglang.pools import Cell
-from servespec.engines.sglang.refusals import is_refused, least_capability
+from servespec.engines.sglang.refusals import is_refused, least_capability, refused_on_rocm
 from servespec.engines.sglang.versions import is_since
 from servespec.memory.budget import Shortfall, ShortfallKind, Term
 
@@ -57,6 +57,17 @@ def find(
 
 
 def _quantization(deployment: Deployment) -> Iterator[Shortfall]:
+    if (method := refused_on_rocm(deployment)) is not None:
+        yield Shortfall(
+            kind=ShortfallKind.engine_refuses,
+            message=f"SGLang {deployment.version} refuses {method} weights on {deployment.gpu.name}: "
+            f"“{method} quantization is currently not supported in ROCm.”",
+            needed_bytes=0,
+            available_bytes=0,
+            certain=True,
+            key="hardware.gpu",
+            fix="take another checkpoint (FP8, AWQ, compressed-tensors, MXFP4) or another GPU",
+        )
     least = least_capability(deployment)
     if least is None or not is_refused(deployment):
         return

@@ -234,3 +234,42 @@ def test_graphs_keep_tables_of_a_whole_context_for_each_request(gpu, version, ar
 def test_without_graphs_there_are_no_attention_tables() -> None:
     found = budget(deploy(args={"disable_cuda_graph": True}))
     assert not next(term for term in found.outside if term.name == "attention tables").size_bytes
+
+
+GPTQ = {**LLAMA_8B, "quantization_config": {"quant_method": "gptq", "bits": 4, "group_size": 128}}
+INT8 = {
+    **LLAMA_8B,
+    "quantization_config": {
+        "quant_method": "compressed-tensors",
+        "format": "int-quantized",
+        "config_groups": {
+            "group_0": {
+                "targets": ["Linear"],
+                "weights": {"num_bits": 8, "type": "int", "strategy": "channel", "symmetric": True},
+                "input_activations": {"num_bits": 8, "type": "int", "strategy": "token", "dynamic": True},
+            }
+        },
+        "ignore": ["lm_head"],
+    },
+}
+
+
+@pytest.mark.parametrize(
+    ("config", "gpu", "version", "refused"),
+    [
+        (INT8, "T4-16GB", "0.5.23", "compute capability 8.0"),
+        (INT8, "A10-24GB", "0.5.23", None),
+        (GPTQ, "T4-16GB", "0.5.23", None),
+        (GPTQ, "MI300X-192GB", "0.5.23", "not supported in ROCm"),
+        (GPTQ, "MI300X-192GB", "0.5.9", None),
+        (INT8, "MI300X-192GB", "0.5.23", None),
+    ],
+)
+def test_weights_that_the_gpu_or_its_platform_cannot_take_do_not_fit(
+    config: dict[str, object], gpu: str, version: str, refused: str | None
+) -> None:
+    limits = {"max_model_len": 2048, "max_concurrent_requests": 4}
+    found = budget(deploy(config=config, gpu=gpu, version=version, limits=limits))
+    refusals = [each.message for each in found.shortfalls if each.kind is ShortfallKind.engine_refuses]
+    assert (found.verdict is Verdict.does_not_fit) is (refused is not None), found.shortfalls
+    assert any(refused in message for message in refusals) if refused else not refusals
