@@ -30,6 +30,13 @@ def command(
             metavar="WITH", help="Run the compose file with docker, podman or what there is (auto)."
         ),
     ] = None,
+    suite: Annotated[
+        str,
+        typer.Option(
+            metavar="NAME",
+            help="basic, or structured: grammars, prefix reuse, parallel sampling, tools, embeddings.",
+        ),
+    ] = "basic",
     limit: Annotated[
         float | None,
         typer.Option("--time-limit", metavar="SECONDS", help="Longest start; default: by the weights."),
@@ -52,17 +59,20 @@ def command(
     from servespec.errors import UsageError
     from servespec.smoke import smoke
     from servespec.smoke.report import FORMATS, write
+    from servespec.smoke.run_probes import SUITES
 
     if format_name not in FORMATS:
         raise UsageError(f"no format {format_name!r}; there are {', '.join(FORMATS)}")
+    if suite not in SUITES:
+        raise UsageError(f"no suite {suite!r}; there are {', '.join(SUITES)}")
     deployment = deployment_of(file, target, online=online, force=force or url is not None)
     if url is not None:
-        report = smoke(deployment, url)
+        report = smoke(deployment, url, suite=suite)
     else:
         place = choose_place(deployment, engine_python, compose)
         progress = Progress(f"{deployment.spec.name} on {deployment.engine}")
         with interruptible(), started(deployment, place, progress, limit) as server:
-            report = smoke(deployment, server.url, server.observed())
+            report = smoke(deployment, server.url, server.observed(), suite=suite)
     text = write(report, format_name, colour=output is None and sys.stdout.isatty())
     if output is None:
         sys.stdout.write(text)

@@ -112,6 +112,10 @@ class Engine(Protocol):
         """Smoke probes that go beyond the OpenAI-compatible ones, or replace those of their name."""
         ...
 
+    def structured_probes(self, deployment: Deployment) -> Sequence[Probe]:
+        """Probes of constrained generation: asked by the engine's own parameters, or skipped with a reason."""
+        ...
+
     def observe_server(self, server: Server) -> Observed:
         """What a running server says over HTTP of what it allocated. Raises ProbeFailed."""
         ...

@@ -25,7 +25,7 @@ class PackagedEngine:
 
     Its modules have these functions: ``defaults.resolve``, ``memory.budget`` and ``memory.conditions``,
     ``lower.lower``, ``keys.inexpressible``, ``lift.lift``, ``logs.Reader``, ``probes.probes`` and
-    ``probes.observe_server``, and ``rules.RULES``; its flags are data under ``flags/``. ``title`` is how
+    ``probes.observe_server``, ``structured.probes``, and ``rules.RULES``; its flags are data under ``flags/``. ``title`` is how
     its own project writes the name; ``random_weights`` are the arguments that start it without a checkpoint,
     None where it cannot.
     """
@@ -109,6 +109,11 @@ class PackagedEngine:
     def probes(self, deployment: Deployment) -> Sequence[Probe]:
         """Smoke probes of this engine's own interface."""
         found: Sequence[Probe] = self._part("probes").probes(deployment)
+        return found
+
+    def structured_probes(self, deployment: Deployment) -> Sequence[Probe]:
+        """Probes of constrained generation, by this version's own parameters."""
+        found: Sequence[Probe] = self._part("structured").probes(deployment)
         return found
 
     def observe_server(self, server: Server) -> Observed:

@@ -71,11 +71,11 @@ def _completion(prompts: tuple[str, ...], server: Server) -> Evidence:
     said: list[str] = []
     with openai_client(server) as api:
         for prompt in prompts:
-            answer = _create(api, server, prompt, max_tokens=ANSWER_TOKENS)
+            answer = chat(api, server, prompt, max_tokens=ANSWER_TOKENS)
             tokens = answer.usage.completion_tokens if answer.usage else 0
             if not answer.choices or tokens < 1:
                 raise ProbeFailed(f"no token came back for {excerpt(prompt)!r}")
-            said.append(f"{tokens} tokens: {excerpt(_text(answer.choices[0]))!r}")
+            said.append(f"{tokens} tokens: {excerpt(choice_text(answer.choices[0]))!r}")
     return passed("; ".join(said))
 
 
@@ -89,11 +89,11 @@ def _streaming(server: Server) -> Evidence:
     reason = None
     with (
         openai_client(server) as api,
-        _create(api, server, QUESTION, max_tokens=ANSWER_TOKENS, stream=True) as stream,
+        chat(api, server, QUESTION, max_tokens=ANSWER_TOKENS, stream=True) as stream,
     ):
         for chunk in stream:
             for choice in chunk.choices:
-                parts += bool(_text(choice))
+                parts += bool(choice_text(choice))
                 reason = choice.finish_reason or reason
     if reason is None:
         raise ProbeFailed(f"the stream ended after {parts} parts without a finish_reason")
@@ -115,11 +115,11 @@ def _structured_output(server: Server) -> Evidence:
     wanted = {"type": "json_schema", "json_schema": {"name": "capital", "schema": SCHEMA, "strict": True}}
     with openai_client(server) as api:
         body = {"response_format": wanted}
-        answer = _create(api, server, QUESTION, max_tokens=STRUCTURED_TOKENS, extra_body=body)
-    return passed(matches_schema(_text(answer.choices[0])))
+        answer = chat(api, server, QUESTION, max_tokens=STRUCTURED_TOKENS, extra_body=body)
+    return passed(matches_schema(choice_text(answer.choices[0])))
 
 
-def _create(api: openai.OpenAI, server: Server, prompt: str, **options: Any) -> Any:
+def chat(api: openai.OpenAI, server: Server, prompt: str, **options: Any) -> Any:
     """A chat completion, or a plain one of a base model, which has no chat template and says so with 400."""
     import openai
 
@@ -132,7 +132,7 @@ def _create(api: openai.OpenAI, server: Server, prompt: str, **options: Any) -> 
         return api.completions.create(prompt=prompt, **options)
 
 
-def _text(choice: Any) -> str:
+def choice_text(choice: Any) -> str:
     """The text of a choice: of a message, of a part of one, or plain."""
     message = getattr(choice, "message", None) or getattr(choice, "delta", None)
     return (message.content if message is not None else getattr(choice, "text", None)) or ""

@@ -12,7 +12,7 @@ from servespec.smoke.client import ProbeFailed
 from servespec.smoke.probe import Server
 from servespec.smoke.reconcile import Comparison, merge, reconcile
 from servespec.smoke.report import SmokeReport
-from servespec.smoke.run_probes import probes_of, run_probes
+from servespec.smoke.run_probes import run_probes, suite_of
 
 if TYPE_CHECKING:
     from servespec.deployment import Deployment
@@ -21,11 +21,14 @@ PROBE_SECONDS = 120.0
 """A cold server's first answer may compile kernels; a probe waits that long."""
 
 
-def smoke(deployment: Deployment, url: str, log: Observed | None = None) -> SmokeReport:
+def smoke(
+    deployment: Deployment, url: str, log: Observed | None = None, *, suite: str = "basic"
+) -> SmokeReport:
     """Probe a running server and hold its memory against the prediction.
 
     ``log`` is what its start-up log says, where there is one: a server reached by URL alone tells less.
-    Raises UsageError when the key that the spec refers to is not set.
+    ``suite`` is one of ``run_probes.SUITES``. Raises UsageError when there is no such suite, or when the key that
+    the spec refers to is not set.
     """
     engine = get_engine(deployment.engine)
     launch = engine.lower(deployment)
@@ -37,7 +40,7 @@ def smoke(deployment: Deployment, url: str, log: Observed | None = None) -> Smok
         api_key=api_key_of(deployment),
         timeout_seconds=PROBE_SECONDS,
     )
-    results = run_probes(probes_of(deployment, launch.health_path), server)
+    results = run_probes(suite_of(suite, deployment, launch.health_path), server)
     comparisons: tuple[Comparison, ...] = ()
     note = None
     try:

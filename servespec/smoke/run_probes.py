@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from servespec.errors import UsageError
 from servespec.smoke import probes as common
 from servespec.smoke.client import ProbeFailed, excerpt
 from servespec.smoke.probe import Evidence, Outcome, Probe, Server
@@ -15,12 +16,27 @@ if TYPE_CHECKING:
     from servespec.deployment import Deployment
 
 
+SUITES = ("basic", "structured")
+"""``basic`` is quick and asked of every server; ``structured`` is constrained generation, sampling and reuse."""
+
+
 @dataclass(frozen=True, slots=True)
 class Result:
     """A probe and what came of it."""
 
     probe: Probe
     evidence: Evidence
+
+
+def suite_of(suite: str, deployment: Deployment, health_path: str) -> tuple[Probe, ...]:
+    """The probes of one of ``SUITES``. Raises UsageError for another name."""
+    from servespec.engines import get_engine
+
+    if suite not in SUITES:
+        raise UsageError(f"no suite {suite!r}; there are {', '.join(SUITES)}")
+    if suite == "structured":
+        return tuple(get_engine(deployment.engine).structured_probes(deployment))
+    return probes_of(deployment, health_path)
 
 
 def probes_of(deployment: Deployment, health_path: str) -> tuple[Probe, ...]:

@@ -16,6 +16,8 @@ import jsonschema
 from http_contract import Contract
 
 WORDS = ["the", "quick", "brown", "fox", "jumps", "over", "the", "lazy", "dog"]
+A_DATE = "2000-01-01"
+"""The answer to a regular expression: the only one that is asked is a date's."""
 METRICS = ("tgi_queue_size", "tgi_batch_current_size", "tgi_batch_current_max_tokens")
 
 
@@ -107,7 +109,7 @@ class Handler(BaseHTTPRequestHandler):
         text = " ".join(words)
         grammar = parameters.get("grammar")
         if grammar is not None:
-            text = json.dumps(smallest(grammar["value"]))
+            text = A_DATE if grammar["type"] == "regex" else json.dumps(smallest(grammar["value"]))
         answer: dict[str, Any] = {"generated_text": text}
         if parameters.get("details"):
             tokens = [self.token(number, word) for number, word in enumerate(words)]
@@ -118,6 +120,9 @@ class Handler(BaseHTTPRequestHandler):
                 "prefill": [],
                 "tokens": tokens,
             }
+            others = (parameters.get("best_of") or 1) - 1
+            sequence = {**answer["details"], "generated_text": text}
+            answer["details"]["best_of_sequences"] = [sequence] * others or None
         self.answer(200, [answer] if self.path == "/" else answer)
 
     def generate_stream(self, body: dict[str, Any]) -> None:
@@ -166,7 +171,13 @@ class Handler(BaseHTTPRequestHandler):
                 )
             self.stream(parts, done=True)
             return
-        message = {"role": "assistant", "content": " ".join(words)}
+        message: dict[str, Any] = {"role": "assistant", "content": " ".join(words)}
+        if isinstance(body.get("tool_choice"), dict):
+            name = body["tool_choice"]["function"]["name"]
+            (tool,) = (tool["function"] for tool in body["tools"] if tool["function"]["name"] == name)
+            called = {"name": name, "arguments": json.dumps(smallest(tool["arguments"]))}
+            call = {"id": "0", "type": "function", "function": called}
+            message = {"role": "assistant", "tool_calls": [call]}
         choice = {"index": 0, "message": message, "logprobs": None, "finish_reason": "length"}
         usage = self.usage(prompt, words)
         self.answer(200, {**common, "object": "chat.completion", "choices": [choice], "usage": usage})

@@ -15,6 +15,7 @@ import httpx
 import pytest
 
 import servespec
+from servespec.deployment import Deployment
 from servespec.engines import get_engine
 from servespec.smoke.probe import Outcome
 
@@ -82,7 +83,7 @@ def test_its_log_reads_as_a_tgi_that_is_ready(log: str) -> None:
     assert observed.refusal is None
 
 
-def test_every_probe_of_tgi_passes(double: Double, log: str, tmp_path: Path) -> None:
+def deployment_of(tmp_path: Path) -> Deployment:
     path = tmp_path / "tgi.yaml"
     overlay = {
         "servespec": "v1",
@@ -95,7 +96,11 @@ def test_every_probe_of_tgi_passes(double: Double, log: str, tmp_path: Path) -> 
     path.write_text(json.dumps(overlay))
     loaded = servespec.load(path)
     assert loaded.spec is not None, loaded.diagnostics
-    report = servespec.smoke(servespec.resolve(loaded.spec, "tgi", loaded.directory), double.url)
+    return servespec.resolve(loaded.spec, "tgi", loaded.directory)
+
+
+def test_every_probe_of_tgi_passes(double: Double, log: str, tmp_path: Path) -> None:
+    report = servespec.smoke(deployment_of(tmp_path), double.url)
     outcomes = {r.probe.name: (r.evidence.outcome, r.evidence.message) for r in report.results}
     assert [one for one in outcomes.items() if one[1][0] is not Outcome.passed] == []
     assert {
@@ -106,6 +111,20 @@ def test_every_probe_of_tgi_passes(double: Double, log: str, tmp_path: Path) -> 
         "structured output",
         "metrics",
     } <= set(outcomes)
+
+
+def test_the_structured_suite_asks_what_tgi_takes_and_says_what_it_cannot(
+    double: Double, log: str, tmp_path: Path
+) -> None:
+    report = servespec.smoke(deployment_of(tmp_path), double.url, suite="structured")
+    outcomes = {r.probe.name: (r.evidence.outcome, r.evidence.message) for r in report.results}
+    assert [one for one in outcomes.items() if one[1][0] is Outcome.failed] == []
+    assert {name for name, (outcome, _) in outcomes.items() if outcome is Outcome.passed} == {
+        "regex",
+        "json schema",
+        "parallel sampling",
+        "tool calls",
+    }
 
 
 @pytest.mark.parametrize(
