@@ -65,3 +65,22 @@ class MissingExtraError(ServespecError):
     def __init__(self, package: str, extra: str) -> None:
         """Name the package and the extra that brings it."""
         super().__init__(f"this needs the package {package}: pip install 'servespec[{extra}]'")
+
+
+OPTIONAL_PACKAGES = {
+    "aiohttp": ("aiohttp", "bench"),
+    "httpx": ("httpx", "run"),
+    "huggingface_hub": ("huggingface_hub", "hub"),
+    "jsonschema": ("jsonschema", "smoke"),
+    "openai": ("openai", "smoke"),
+    "prometheus_client": ("prometheus_client", "smoke"),
+    "pygls": ("pygls", "lsp"),
+    "pynvml": ("nvidia-ml-py", "gpu"),
+}
+"""Modules that `check` and `render` do without: the package that brings each, and the extra that brings the package."""
+
+
+def missing_extra(error: ModuleNotFoundError) -> MissingExtraError | None:
+    """The same as an error with the way out, when what is missing is an optional package; else None."""
+    found = OPTIONAL_PACKAGES.get((error.name or "").partition(".")[0])
+    return MissingExtraError(*found) if found else None

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from servespec.errors import ServespecError
+from servespec.errors import ServespecError, missing_extra
 
 ISSUES_URL = "https://github.com/servespec/servespec/issues"
 
@@ -38,6 +38,11 @@ def guard(arguments: Sequence[str]) -> Iterator[Outcome]:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         outcome.code = 141
     except Exception as error:
+        missing = missing_extra(error) if isinstance(error, ModuleNotFoundError) else None
+        if missing is not None:
+            print(f"servespec: error: {missing}", file=sys.stderr)
+            outcome.code = missing.exit_code
+            return
         path = _write_log(arguments)
         kind = type(error).__name__
         where = (
