@@ -19,6 +19,9 @@ ROWS: list[dict[str, Any]] = [
     json.loads(line) for line in (FOLDER / "refusals.jsonl").read_text("utf-8").splitlines()
 ]
 
+PUBLISHED = 75
+"""Refusals that were collected."""
+
 
 @cache
 def found(number: int) -> tuple[Verdict, tuple[str, ...]]:
@@ -32,3 +35,11 @@ def test_a_published_refusal_is_an_error_before_the_start(number: int) -> None:
     verdict, codes = found(number)
     assert codes, ROWS[number]["error"]
     assert verdict in (Verdict.invalid, Verdict.does_not_fit, Verdict.unknown)
+
+
+def test_every_published_refusal_is_either_found_or_left_out_for_a_reason() -> None:
+    lines = (FOLDER / "left-out.jsonl").read_text("utf-8").splitlines()
+    left_out = {row["id"]: row["reason"] for row in map(json.loads, lines)}
+    assert all(left_out.values())
+    assert not left_out.keys() & {row["id"] for row in ROWS}
+    assert len(ROWS) + len(left_out) == PUBLISHED
