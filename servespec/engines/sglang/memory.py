@@ -186,4 +186,5 @@ def _uncertainty(deployment: Deployment, stage: Stage, fraction: float) -> int:
         deployment.settings.value("max_total_tokens"), int
     ) and stage.tokens == deployment.settings.value("max_total_tokens"):
         return 0
-    return round(stage.free.spread_bytes * fraction) + stage.weights.uncertainty_bytes
+    share = min(1.0, max(0.0, fraction))  # a fraction that SGLang works out itself can fall below nothing
+    return round(stage.free.spread_bytes * share) + stage.weights.uncertainty_bytes

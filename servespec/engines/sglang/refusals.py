@@ -32,6 +32,16 @@ NOT_ON_ROCM_SINCE = frozenset({"gptq", "modelopt", "modelopt_fp8", "modelopt_fp4
 FP4_BY_MARLIN = "0.5.13"  # ModelOptFp4Config: 10.0 before, 8.0 since
 
 
+OLDEST_GPU = (7, 5)
+"""Model loading: “SGLang only supports sm75 and above.” (model_executor, where bfloat16 is put down to float16)."""
+
+
+def is_too_old(deployment: Deployment) -> bool:
+    """Whether SGLang takes no weights at all on this GPU."""
+    gpu = deployment.gpu
+    return gpu.kind == "cuda" and gpu.compute_capability is not None and gpu.compute_capability < OLDEST_GPU
+
+
 def least_capability(deployment: Deployment) -> tuple[str, tuple[int, int]] | None:
     """The method of the weights and the compute capability that it needs; None where nothing is known to be needed."""
     quantization = quantization_of(deployment)

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from servespec.deployment import Deployment
 from servespec.engines.sglang.device import Free
 from servespec.engines.sglang.pools import Cell
-from servespec.engines.sglang.refusals import is_refused, least_capability, refused_on_rocm
+from servespec.engines.sglang.refusals import is_refused, is_too_old, least_capability, refused_on_rocm
 from servespec.engines.sglang.versions import is_since
 from servespec.memory.budget import Shortfall, ShortfallKind, Term
 
@@ -56,32 +56,40 @@ def find(
     return Found(found, room, uncertainty_bytes)
 
 
+def _refusal(message: str, fix: str) -> Shortfall:
+    return Shortfall(
+        kind=ShortfallKind.engine_refuses,
+        message=message,
+        needed_bytes=0,
+        available_bytes=0,
+        certain=True,
+        key="hardware.gpu",
+        fix=fix,
+    )
+
+
 def _quantization(deployment: Deployment) -> Iterator[Shortfall]:
+    if is_too_old(deployment):
+        yield _refusal(
+            f"{deployment.gpu.name} is older than compute capability 7.5: “SGLang only supports sm75 and above.”",
+            "take a newer GPU, or another engine",
+        )
+        return
     if (method := refused_on_rocm(deployment)) is not None:
-        yield Shortfall(
-            kind=ShortfallKind.engine_refuses,
-            message=f"SGLang {deployment.version} refuses {method} weights on {deployment.gpu.name}: "
+        yield _refusal(
+            f"SGLang {deployment.version} refuses {method} weights on {deployment.gpu.name}: "
             f"“{method} quantization is currently not supported in ROCm.”",
-            needed_bytes=0,
-            available_bytes=0,
-            certain=True,
-            key="hardware.gpu",
-            fix="take another checkpoint (FP8, AWQ, compressed-tensors, MXFP4) or another GPU",
+            "take another checkpoint (FP8, AWQ, compressed-tensors, MXFP4) or another GPU",
         )
     least = least_capability(deployment)
     if least is None or not is_refused(deployment):
         return
     method, (major, minor) = least
     has = deployment.gpu.compute_capability or (0, 0)
-    yield Shortfall(
-        kind=ShortfallKind.engine_refuses,
-        message=f"{method} weights need compute capability {major}.{minor}, {deployment.gpu.name} has "
+    yield _refusal(
+        f"{method} weights need compute capability {major}.{minor}, {deployment.gpu.name} has "
         f"{has[0]}.{has[1]}: SGLang {deployment.version} refuses to load them",
-        needed_bytes=0,
-        available_bytes=0,
-        certain=True,
-        key="hardware.gpu",
-        fix="take a newer GPU, a newer SGLang or another checkpoint",
+        "take a newer GPU, a newer SGLang or another checkpoint",
     )
 
 

@@ -48,6 +48,17 @@ def _refusal(message: str, key: str, fix: str) -> Shortfall:
     )
 
 
+FP8_BY_MARLIN = (8, 0)
+"""layers/fp8.py get_fp8_linear: Marlin on 8.x, elsewhere torch decides, whose _scaled_mm begins at 8.9."""
+
+
+def _is_fp8(deployment: Deployment) -> bool:
+    quantization = deployment.model.quantization
+    if quantization is None:
+        return deployment.settings.value("quantize") == "fp8"
+    return any(found.name == "fp8" for _, found in quantization.formats)
+
+
 def _settings(deployment: Deployment) -> Iterator[Shortfall]:
     """What the launcher checks before anything is loaded (launcher/src/main.rs, main)."""
     settings = deployment.settings
@@ -79,6 +90,19 @@ def _settings(deployment: Deployment) -> Iterator[Shortfall]:
             f"TGI {deployment.version} has no quantization {method}: it takes packed weights for plain ones, and stops",
             settings["quantize"].key or "model.id",
             f"take one of {', '.join(map(str, known.choices))}, or a checkpoint of full precision",
+        )
+    capability = deployment.gpu.compute_capability
+    if (
+        deployment.gpu.kind == "cuda"
+        and capability is not None
+        and capability < FP8_BY_MARLIN
+        and _is_fp8(deployment)
+    ):
+        yield _refusal(
+            f"FP8 weights need compute capability 8.0, {deployment.gpu.name} has {capability[0]}.{capability[1]}: "
+            "TGI leaves them to torch._scaled_mm there, which refuses",
+            settings["quantize"].key or "hardware.gpu",
+            "take a newer GPU or a 4-bit checkpoint (AWQ, GPTQ)",
         )
     shards = settings.integer("num_shard")
     if (

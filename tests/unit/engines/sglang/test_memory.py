@@ -263,6 +263,7 @@ INT8 = {
         (GPTQ, "MI300X-192GB", "0.5.23", "not supported in ROCm"),
         (GPTQ, "MI300X-192GB", "0.5.9", None),
         (INT8, "MI300X-192GB", "0.5.23", None),
+        (LLAMA_8B, "V100-32GB", "0.5.23", "sm75"),
     ],
 )
 def test_weights_that_the_gpu_or_its_platform_cannot_take_do_not_fit(
@@ -273,3 +274,9 @@ def test_weights_that_the_gpu_or_its_platform_cannot_take_do_not_fit(
     refusals = [each.message for each in found.shortfalls if each.kind is ShortfallKind.engine_refuses]
     assert (found.verdict is Verdict.does_not_fit) is (refused is not None), found.shortfalls
     assert any(refused in message for message in refusals) if refused else not refusals
+
+
+def test_the_uncertainty_is_never_negative_however_little_is_left_for_the_pool() -> None:
+    found = budget(deploy(gpu="L4-24GB", version="0.5.23", limits={"max_batched_tokens": 131072}))
+    assert found.verdict is Verdict.does_not_fit
+    assert found.uncertainty_bytes >= 0

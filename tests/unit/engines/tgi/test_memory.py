@@ -117,3 +117,15 @@ def test_a_quantization_that_the_version_does_not_have_is_refused() -> None:
     found = budget(deploy(config={**LLAMA_8B, "quantization_config": quantized}))
     assert found.verdict is Verdict.does_not_fit
     assert "no quantization modelopt" in found.shortfalls[0].message
+
+
+@pytest.mark.parametrize(("gpu", "refused"), [("T4-16GB", True), ("A10-24GB", False), ("L4-24GB", False)])
+def test_fp8_weights_before_ampere_are_refused(gpu: str, refused: bool) -> None:
+    limits = {"max_model_len": 1024}
+    found = budget(
+        deploy(
+            version="3.3.7", gpu=gpu, model={"quantization": "fp8"}, limits=limits, args={"quantize": "fp8"}
+        )
+    )
+    assert any("FP8 weights need" in each.message for each in found.shortfalls) is refused
+    assert (found.verdict is Verdict.does_not_fit) is refused
