@@ -1,0 +1,141 @@
+"""The engine's own word on a configuration: the budget and the rules that `servespec check` has."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from servespec.diagnostics import Severity
+from servespec.errors import ServespecError
+from servespec.memory.budget import MemoryBudget, Verdict
+from servespec.plan.roofline import Machine, work_of
+from servespec.plan.sizing import Missed, Sizing, size
+
+if TYPE_CHECKING:
+    from servespec.deployment import Deployment
+    from servespec.diagnostics import Diagnostic
+    from servespec.plan.candidate import Candidate
+    from servespec.plan.roofline import Work
+    from servespec.plan.sizing import Demand
+    from servespec.resolve import Facts
+    from servespec.spec.model import Spec
+
+SEQUENCE_SETTINGS = ("max_num_seqs", "max_running_requests", "max_batch_size")
+"""What engines call the most sequences that they schedule together."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fit:
+    """A configuration that check says fits, and what it can do."""
+
+    candidate: Candidate
+    version: str
+    budget: MemoryBudget
+    sizing: Sizing
+
+    @property
+    def gpus(self) -> int:
+        """GPUs of all replicas."""
+        return self.candidate.split.gpus * self.sizing.replicas
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """Why a configuration is no answer: the binding constraint, in a word and in a sentence."""
+
+    constraint: str
+    message: str
+
+
+class Evaluator:
+    """Evaluates configurations of one spec; facts and work are made once for each checkpoint."""
+
+    def __init__(self, base: Spec, directory: Path, draft: Facts, demand: Demand, network: float) -> None:
+        """Keep what all configurations share; ``network`` is bytes per second between nodes, one way."""
+        self.base = base
+        self.directory = directory
+        self.demand = demand
+        self.network = network
+        self.exact = 0
+        self._draft = draft.draft
+        self._work: dict[int, Work] = {}
+
+    def work(self, candidate: Candidate) -> Work:
+        """The work of the candidate's checkpoint."""
+        key = id(candidate.checkpoint)
+        if key not in self._work:
+            checkpoint = candidate.checkpoint
+            self._work[key] = work_of(checkpoint.facts, checkpoint.model.quantization)
+        return self._work[key]
+
+    def machine(self, candidate: Candidate, weights_bytes: float, kv_bytes_per_token: float) -> Machine:
+        """The candidate's GPUs, with what each holds."""
+        return Machine(
+            work=self.work(candidate),
+            gpu=candidate.gpu,
+            split=candidate.split,
+            weights_bytes=weights_bytes,
+            kv_bytes_per_token=kv_bytes_per_token,
+            network_bytes_per_second=self.network,
+        )
+
+    def evaluate(self, candidate: Candidate) -> Fit | Refusal:
+        """Resolve, budget and rules of the engine, then the sizing."""
+        from servespec.engines import get_engine
+        from servespec.resolve import Facts, resolve_target
+        from servespec.rules.subject import Subject
+
+        self.exact += 1
+        spec = candidate.spec(self.base)
+        facts = Facts(model=candidate.checkpoint.facts, gpu=candidate.gpu, draft=self._draft)
+        try:
+            resolution = resolve_target(spec, candidate.engine, facts, self.directory)
+            budget = get_engine(candidate.engine).budget(resolution.deployment)
+        except ServespecError as error:
+            return Refusal("not_modelled", str(error))
+        deployment = resolution.deployment
+        if budget.verdict is not Verdict.fits:
+            return _memory_refusal(budget)
+        whole = Subject(spec=spec, directory=self.directory)
+        target = Subject(spec=spec, deployment=deployment, budget=budget, directory=self.directory)
+        found = [*resolution.diagnostics, *_findings(whole), *_findings(target)]
+        errors = [d for d in found if d.severity is Severity.error and d.engine in (None, candidate.engine)]
+        if errors:
+            return Refusal(errors[0].code, errors[0].message)
+        machine = self.machine(candidate, budget.weights.size_bytes, budget.kv_bytes_per_token)
+        sized = size(machine, self.demand, self._concurrency(budget, deployment))
+        if isinstance(sized, Missed):
+            return Refusal(sized.constraint, sized.message)
+        return Fit(candidate=candidate, version=deployment.version, budget=budget, sizing=sized)
+
+    def _concurrency(self, budget: MemoryBudget, deployment: Deployment) -> float:
+        """Requests of the workload's length in the KV cache of one data-parallel rank, as many as are scheduled."""
+        own = budget.details.get("workload_concurrency")
+        held = own if isinstance(own, int | float) else budget.kv_tokens / self.demand.request_tokens
+        settings = (deployment.settings.value(name) for name in SEQUENCE_SETTINGS)
+        most = [
+            value
+            for value in settings
+            if isinstance(value, int) and not isinstance(value, bool) and value > 0
+        ]
+        limit = self.base.limits.max_concurrent_requests
+        return float(min([held, *most, *([limit] if limit else [])]))
+
+
+def _findings(subject: object) -> list[Diagnostic]:
+    from servespec.rules.registry import rules_in_question
+    from servespec.rules.subject import Subject
+
+    assert isinstance(subject, Subject)
+    return [finding for rule in rules_in_question(subject) for finding in rule.diagnose(subject)]
+
+
+def _memory_refusal(budget: MemoryBudget) -> Refusal:
+    first = next(iter(budget.shortfalls), None)
+    if first is None:
+        return Refusal(
+            str(budget.verdict), "the engine's start lies within the uncertainty of the prediction"
+        )
+    kind = "tight" if budget.verdict is Verdict.tight else str(first.kind)
+    return Refusal(kind, first.message)

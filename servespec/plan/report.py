@@ -1,0 +1,231 @@
+"""A plan told to people and to programs."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+from servespec.plan.roofline import FAST, SLOW, Machine
+from servespec.plan.sizing import estimate, size
+
+if TYPE_CHECKING:
+    from servespec.plan.evaluate import Fit, Refusal
+    from servespec.plan.plan import Plan
+    from servespec.plan.sizing import Estimate
+
+GIB = 2**30
+MOST_REASONS = 12
+
+FORMULAS = {
+    "itl": f"step = stages × (max(bytes read ÷ bandwidth, FLOPs ÷ compute) + collectives); {Machine.__name__} in "
+    "servespec/plan/roofline.py",
+    "ttft": "prefill + one step, nothing queued",
+    "in_flight": f"W(b) = b × prefill + output × step(b); ITL = W ÷ output; see {estimate.__name__}",
+    "replicas": f"max(rate × W ÷ C, rate ÷ requests per second) × headroom (Little's law); see {size.__name__}",
+}
+
+CONSTRAINTS = {
+    "weights_exceed_device": "the weights are larger than the GPUs",
+    "no_memory_for_kv": "no memory is left for the KV cache",
+    "context_exceeds_kv": "the KV cache does not hold the longest request (limits.max_model_len)",
+    "kv_cache": "the KV cache holds no request of the workload's length",
+    "graphs_exceed_memory": "CUDA graphs and buffers exceed what is left beside the budget",
+    "warmup_exceeds_memory": "the warm-up runs out of memory",
+    "free_memory_below_budget": "less memory is free than the budget asks for",
+    "engine_refuses": "the engine refuses to start",
+    "tight": "the start lies within the uncertainty of the prediction",
+    "not_modelled": "not modelled",
+    "itl_ms": "the inter-token latency objective is missed (estimate)",
+    "ttft_ms": "the time-to-first-token objective is missed (estimate)",
+    "output_tokens_per_second": "the throughput objective is missed (estimate)",
+}
+
+
+def as_text(plan: Plan) -> str:
+    """The answers as a table, what the estimates rest on, and why the rest does not serve."""
+    return "\n".join(_lines(plan)) + "\n"
+
+
+def _lines(plan: Plan) -> Iterator[str]:
+    demand, workload = plan.demand, plan.demand.workload
+    rate = workload.requests_per_second
+    arrival = f"{rate:g} requests/s" if rate is not None else f"{workload.concurrency:,} requests in flight"
+    assumed = "" if plan.spec.workload else " (the default: the spec has no workload)"
+    yield f"{plan.spec.name}: {workload.input_tokens:,} tokens in, {workload.output_tokens:,} out, {arrival}{assumed}"
+    shown = [*plan.answers, *(fit for fit in plan.of_each if fit not in plan.answers)]
+    if shown:
+        yield ""
+        price = "price/h" if plan.prices else ""
+        yield (
+            f"  {'GPUs':>4} {price:>8} {'GPU':<20} {'replicas × each':<28} {'engine':<14} {'KV room':>8} "
+            f"{'≈ ITL ms':>12} {'≈ TTFT ms':>12} {'≈ tokens/s':>15}"
+        )
+    for fit in shown:
+        yield _row(plan, fit)
+        if title := concessions(plan, fit):
+            yield f"       with {title}"
+        if fit not in plan.answers:
+            yield "       (the best of its kind that was asked for; an answer above needs no more of anything)"
+    if plan.best is not None:
+        yield ""
+        yield (
+            f"  ≈ are estimates, from {SLOW.bandwidth:.0%} of the bandwidth and {SLOW.compute:.0%} of the compute of "
+            f"the data sheet to {FAST.bandwidth:.0%} and {FAST.compute:.0%}; sizes are taken at the slow end,"
+        )
+        yield f"  for {demand.headroom:g} × the rate. KV room: requests that the KV cache holds ÷ those in flight."
+        yield f"  Replicas by {plan.best.sizing.limit}: {reckoning(plan.best)}"
+    yield from _why_not(plan)
+    yield ""
+    yield (
+        f"{plan.candidates:,} configurations in {plan.seconds:.2f} s, {plan.exact:,} of them by the engine's own budget"
+    )
+
+
+def _row(plan: Plan, fit: Fit) -> str:
+    candidate, sizing = fit.candidate, fit.sizing
+    price = plan.price_per_hour(fit)
+    cost = "" if price is None else f"{price:,.2f}"
+    each = f"{sizing.replicas} × {candidate.split}"
+    engine = f"{candidate.engine} {fit.version}"
+    slow, fast = sizing.slow, sizing.fast
+    itl = f"{slow.itl_seconds * 1e3:.0f}…{fast.itl_seconds * 1e3:.0f}"
+    ttft = f"{slow.ttft_seconds * 1e3:.0f}…{fast.ttft_seconds * 1e3:.0f}"
+    tokens = (
+        f"{sizing.replicas * slow.output_tokens_per_second:,.0f}…"
+        f"{sizing.replicas * fast.output_tokens_per_second:,.0f}"
+    )
+    return (
+        f"  {fit.gpus:>4} {cost:>8} {candidate.gpu.name:<20} {each:<28} {engine:<14} {kv_room(fit):>7.1f}× "
+        f"{itl:>12} {ttft:>12} {tokens:>15}"
+    )
+
+
+def kv_room(fit: Fit) -> float:
+    """Requests that the KV cache of a replica holds for each that is in flight."""
+    return fit.sizing.concurrency / (fit.sizing.slow.in_flight * fit.candidate.split.data)
+
+
+def reckoning(fit: Fit) -> str:
+    """The two limits of Little's law with their figures."""
+    sizing = fit.sizing
+    return f"{sizing.by_kv:.2f} for the KV cache, {sizing.by_tokens:.2f} for tokens per second → {sizing.replicas}"
+
+
+def concessions(plan: Plan, fit: Fit) -> str:
+    """What the answer changes that the spec did not leave open."""
+    candidate = fit.candidate
+    words = []
+    if not candidate.checkpoint.is_own:
+        words.append(candidate.checkpoint.title)
+    if candidate.kv_dtype != plan.spec.kv_cache.dtype:
+        words.append(f"kv_cache.dtype {candidate.kv_dtype}")
+    if candidate.max_model_len != plan.spec.limits.max_model_len:
+        words.append(f"max_model_len {candidate.max_model_len:,}")
+    return ", ".join(words)
+
+
+def reasons(plan: Plan) -> list[tuple[str, int, list[str], str]]:
+    """Why configurations are no answer: (constraint, how many, GPUs, the nearest example), the commonest first."""
+    groups: dict[str, list[tuple[str, Refusal, str]]] = {}
+    for outcome in plan.outcomes:
+        for candidate, refusal in outcome.refused:
+            where = f"{candidate.engine}, {candidate.gpu.name}, {candidate.split}"
+            groups.setdefault(refusal.constraint, []).append((candidate.gpu.name, refusal, where))
+    found = []
+    for constraint, entries in groups.items():
+        _, refusal, where = entries[-1]
+        gpus = list(dict.fromkeys(name for name, _, _ in entries))
+        found.append((constraint, len(entries), gpus, f"{where}: {refusal.message}"))
+    return sorted(found, key=lambda group: (-group[1], group[0]))
+
+
+def _why_not(plan: Plan) -> Iterator[str]:
+    found = reasons(plan)
+    dominated = sum(sum(outcome.dominated.values()) for outcome in plan.outcomes)
+    if found or dominated:
+        yield ""
+        yield "why the rest is no answer:"
+    if dominated:
+        yield f"  {dominated:>6,}  need no fewer GPUs, and cost no less, than an answer above"
+    for constraint, count, gpus, example in found[:MOST_REASONS]:
+        words = CONSTRAINTS.get(constraint, f"refused by the rule {constraint}")
+        names = ", ".join(gpus[:4]) + (f" and {len(gpus) - 4} more" if len(gpus) > 4 else "")
+        yield f"  {count:>6,}  {words}: {names}"
+        yield f"          as {example}"
+
+
+def as_json(plan: Plan) -> str:
+    """The same for programs; bytes, tokens, seconds."""
+    from servespec._version import __version__
+
+    document = {
+        "servespec": __version__,
+        "schema": "plan.v1",
+        "name": plan.spec.name,
+        "workload": plan.demand.workload.model_dump(mode="json"),
+        "headroom": plan.demand.headroom,
+        "formulas": FORMULAS,
+        "efficiency": {
+            "slow": {"bandwidth": SLOW.bandwidth, "compute": SLOW.compute},
+            "fast": {"bandwidth": FAST.bandwidth, "compute": FAST.compute},
+        },
+        "answers": [answer(plan, fit) for fit in plan.answers],
+        "of_each": [answer(plan, fit) for fit in plan.of_each],
+        "not": [
+            {"constraint": constraint, "configurations": count, "gpus": gpus, "example": example}
+            for constraint, count, gpus, example in reasons(plan)
+        ],
+        "dominated": sum(sum(outcome.dominated.values()) for outcome in plan.outcomes),
+        "search": {
+            "configurations": plan.candidates,
+            "evaluated": plan.exact,
+            "seconds": round(plan.seconds, 4),
+        },
+    }
+    return json.dumps(document, indent=2) + "\n"
+
+
+def answer(plan: Plan, fit: Fit) -> dict[str, Any]:
+    """One answer for programs."""
+    candidate, sizing, budget = fit.candidate, fit.sizing, fit.budget
+    split = candidate.split
+    return {
+        "gpus": fit.gpus,
+        "price_per_hour": plan.price_per_hour(fit),
+        "currency": plan.prices.currency if plan.prices else None,
+        "gpu": candidate.gpu.name,
+        "replicas": sizing.replicas,
+        "nodes": split.nodes,
+        "tensor": split.tensor,
+        "pipeline": split.pipeline,
+        "data": split.data,
+        "engine": candidate.engine,
+        "version": fit.version,
+        "model": candidate.checkpoint.model.id,
+        "quantization": candidate.checkpoint.model.quantization,
+        "checkpoint": candidate.checkpoint.title,
+        "kv_dtype": candidate.kv_dtype,
+        "max_model_len": candidate.max_model_len,
+        "verdict": str(budget.verdict),
+        "kv_cache_bytes": budget.kv_cache_bytes,
+        "kv_tokens": budget.kv_tokens,
+        "concurrency": round(sizing.concurrency, 2),
+        "kv_room": round(kv_room(fit), 3),
+        "sizing": {
+            "limit": sizing.limit,
+            "by_kv": round(sizing.by_kv, 4),
+            "by_tokens": round(sizing.by_tokens, 4),
+        },
+        "estimate": {"slow": _figures(sizing.slow), "fast": _figures(sizing.fast)},
+    }
+
+
+def _figures(found: Estimate) -> dict[str, float]:
+    return {
+        "in_flight_per_data_rank": round(found.in_flight, 2),
+        "ttft_seconds": round(found.ttft_seconds, 6),
+        "itl_seconds": round(found.itl_seconds, 6),
+        "output_tokens_per_second": round(found.output_tokens_per_second, 2),
+        "requests_per_second": round(found.requests_per_second, 4),
+    }

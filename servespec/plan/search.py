@@ -1,0 +1,159 @@
+"""Best first, with bounds: only configurations that may still be an answer are put to the engine's budget."""
+
+from __future__ import annotations
+
+import heapq
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from servespec.plan import bounds
+from servespec.plan.evaluate import Evaluator, Fit, Refusal
+from servespec.plan.sizing import Missed, size
+
+if TYPE_CHECKING:
+    from servespec.plan.candidate import Candidate
+
+Cost = tuple[float, ...]
+"""What an answer is judged by, all to be small: GPUs; price per hour, or memory of all GPUs; then concessions."""
+
+GIB = 2**30
+
+
+@dataclass(slots=True)
+class Outcome:
+    """What the search found, and why the rest is no answer."""
+
+    answers: list[Fit]
+    refused: list[tuple[Candidate, Refusal]] = field(default_factory=list)
+    dominated: Counter[str] = field(default_factory=Counter)
+    candidates: int = 0
+    exact: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Costs:
+    """How configurations are compared. ``prices`` is per GPU and hour by the GPU's name, None without a price file.
+
+    Without prices the memory of all GPUs together stands for what they cost. Another checkpoint, another KV type and a
+    shorter context are concessions: they only win where they save something.
+    """
+
+    prices: Mapping[str, float] | None
+
+    def of(self, candidate: Candidate, gpus: int) -> Cost:
+        """The cost of a configuration with that many GPUs in all."""
+        rank = candidate.rank
+        gpu = candidate.gpu
+        each = self.prices[gpu.name] * gpus if self.prices is not None else gpus * gpu.total_bytes / GIB
+        return (float(gpus), each, float(rank[0]), float(rank[1]), float(rank[2]))
+
+
+def dominates(one: tuple[Cost, tuple[int, ...]], other: tuple[Cost, tuple[int, ...]]) -> bool:
+    """Whether the first is nowhere worse, and better somewhere or preferred by rank."""
+    if any(a > b for a, b in zip(one[0], other[0], strict=True)):
+        return False
+    return one[0] != other[0] or one[1] < other[1]
+
+
+def search(candidates: Iterable[Candidate], evaluator: Evaluator, costs: Costs) -> Outcome:
+    """The Pareto set, the same as :func:`exhaustive` finds.
+
+    A candidate waits under the least that it can cost; it is dropped when an answer is at least as good as that, and
+    evaluated when its turn comes and nothing is.
+    """
+    outcome = Outcome([])
+    best: list[tuple[Cost, tuple[int, ...], Fit]] = []
+    queue: list[tuple[Cost, tuple[int, ...], bool, Candidate]] = []
+    memo: dict[tuple[object, ...], int | Refusal] = {}
+    for candidate in candidates:
+        outcome.candidates += 1
+        queue.append((costs.of(candidate, candidate.split.gpus), candidate.rank, False, candidate))
+    heapq.heapify(queue)
+    while queue:
+        cost, rank, is_bounded, candidate = heapq.heappop(queue)
+        better = next((fit for own, its, fit in best if dominates((own, its), (cost, rank))), None)
+        if better is not None:
+            outcome.dominated[candidate.gpu.name] += 1
+            continue
+        if not is_bounded:
+            least = _least_replicas(candidate, evaluator, memo)
+            if isinstance(least, Refusal):
+                outcome.refused.append((candidate, least))
+                continue
+            bounded = costs.of(candidate, candidate.split.gpus * least)
+            heapq.heappush(queue, (bounded, rank, True, candidate))
+            continue
+        found = evaluator.evaluate(candidate)
+        if isinstance(found, Refusal):
+            outcome.refused.append((candidate, found))
+            continue
+        best.append((costs.of(candidate, found.gpus), rank, found))
+    outcome.answers = pareto(best)
+    outcome.exact = evaluator.exact
+    return outcome
+
+
+def exhaustive(candidates: Iterable[Candidate], evaluator: Evaluator, costs: Costs) -> Outcome:
+    """The same without bounds: every candidate is put to the engine's budget."""
+    outcome = Outcome([])
+    found = []
+    for candidate in candidates:
+        outcome.candidates += 1
+        fit = evaluator.evaluate(candidate)
+        if isinstance(fit, Refusal):
+            outcome.refused.append((candidate, fit))
+        else:
+            found.append((costs.of(candidate, fit.gpus), candidate.rank, fit))
+    outcome.answers = pareto(found)
+    outcome.exact = evaluator.exact
+    return outcome
+
+
+def pareto(found: Sequence[tuple[Cost, tuple[int, ...], Fit]]) -> list[Fit]:
+    """Those that no other dominates, the least cost first."""
+    ordered = sorted(found, key=lambda entry: entry[:2])
+    kept: list[tuple[Cost, tuple[int, ...], Fit]] = []
+    for entry in ordered:
+        if not any(dominates(other[:2], entry[:2]) for other in kept):
+            kept.append(entry)
+    return [fit for _, _, fit in kept]
+
+
+def _least_replicas(
+    candidate: Candidate, evaluator: Evaluator, memo: dict[tuple[object, ...], int | Refusal]
+) -> int | Refusal:
+    """Replicas that are needed at the least, or why the configuration cannot be an answer."""
+    if bounds.is_free_of_bounds(evaluator.base, candidate.engine):
+        return 1
+    key = (id(candidate.checkpoint), candidate.gpu.name, candidate.split, candidate.kv_dtype)
+    if key not in memo:
+        memo[key] = _reckon(candidate, evaluator)
+    return memo[key]
+
+
+def _reckon(candidate: Candidate, evaluator: Evaluator) -> int | Refusal:
+    weights = bounds.least_weights_bytes(candidate)
+    gpu = candidate.gpu
+    kv_bytes = bounds.most_kv_bytes(candidate, evaluator.base, weights)
+    if kv_bytes <= 0:
+        room = (kv_bytes + weights) / GIB
+        message = f"at least {weights / GIB:,.1f} GiB of weights on each GPU, {room:,.1f} GiB there"
+        return Refusal("weights_exceed_device", message)
+    per_token = bounds.least_kv_bytes_per_token(
+        candidate.checkpoint.facts, candidate.kv_dtype, candidate.split
+    )
+    concurrency = bounds.most_concurrency(kv_bytes, per_token, evaluator.base, evaluator.demand)
+    if concurrency < 1:
+        need = per_token * evaluator.demand.request_tokens / GIB
+        message = (
+            f"{kv_bytes / GIB:,.1f} GiB at most for KV cache, one request of the workload needs {need:,.1f}"
+        )
+        return Refusal("kv_cache", message)
+    if not gpu.bandwidth_bytes_per_second:
+        return 1
+    sized = size(evaluator.machine(candidate, weights, per_token), evaluator.demand, concurrency)
+    return (
+        Refusal(sized.constraint, f"at best {sized.message}") if isinstance(sized, Missed) else sized.replicas
+    )
