@@ -126,7 +126,9 @@ class Lifting:
             for name, value in sorted(self.values.items(), key=lambda item: self.places.get(item[0], 0))
             if not has_reference(value)
         }
-        args |= {name: value for name, value in self.unknown.items() if not has_reference(value)}
+        args |= {
+            name: self._shown(name, value) for name, value in self.unknown.items() if not has_reference(value)
+        }
         if args:
             target["args"] = args
         environment = dict(_environment(self.environment))
@@ -137,7 +139,13 @@ class Lifting:
 
     def _shown(self, name: str, value: Any) -> Any:
         """The name's value; a secret becomes the reference to a variable."""
-        return f"${{{name.upper()}}}" if isinstance(value, str) and is_secret(name, value) else value
+        if isinstance(value, list):
+            return [self._shown(name, item) for item in value]
+        return _reference(name) if isinstance(value, str) and is_secret(name, value) else value
+
+
+def _reference(name: str) -> str:
+    return f"${{{re.sub(r'[^A-Z0-9_]', '_', name.upper())}}}"
 
 
 def _unknown(argv: Sequence[str], places: Sequence[int]) -> Iterable[tuple[str, Any]]:

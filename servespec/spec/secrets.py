@@ -11,7 +11,7 @@ from servespec.spec.problems import problem
 
 _BEGINNINGS = ("hf_", "sk-", "gh", "glpat-", "AKIA", "ASIA", "xox", "nvapi-", "eyJ", "-----BEGIN", "://")
 """What a text holds that has one of the forms below: looking for these is cheaper than the pattern."""
-_NAMES = ("token", "secret", "pass", "credential", "key")
+_NAMES = ("token", "secret", "pass", "credential", "key", "pwd", "pw")
 
 
 @cache
@@ -30,7 +30,8 @@ def _name() -> re.Pattern[str]:
     """The last words of a name that holds a secret: HF_TOKEN does; MAX_TOKENS and HF_TOKEN_PATH do not."""
     return re.compile(
         r"(?:^|[_-])(?:token|secrets?|password|passwd|passphrase|credentials?"
-        r"|(?:api|access|secret|private|auth|account)[_-]?keys?)$",
+        r"|(?:api|access|secret|private|auth|account)[_-]?keys?)$"
+        r"|[_-](?:pass|pwd|pw)$",
         re.IGNORECASE,
     )
 
@@ -45,7 +46,8 @@ def _reference() -> re.Pattern[str]:
 @cache
 def _assignment() -> re.Pattern[str]:
     return re.compile(
-        r"(?P<head>[\w-]*(?:token|secret|password|passwd|passphrase|credential|api_?key|access_?key|private_?key)s?"
+        r"(?P<head>[\w-]*(?:token|secret|password|passwd|passphrase|credential|api_?key|access_?key|private_?key"
+        r"|(?<=[_-])(?:pass|pwd|pw))s?"
         r"[\"']?\s*[:=]\s*)(?P<value>[^\s,}#][^,}#\n]*)",
         re.IGNORECASE,
     )
@@ -112,10 +114,20 @@ def find_secrets(root: Node) -> tuple[Node, list[Diagnostic]]:
             return reference(name, node, key) if _holds_secret(key, name, node) else node
         if isinstance(node, Sequence):
             return node._replace(items=tuple(clean(item, key, name) for item in node.items))
-        entries = {
-            name: entry._replace(value=clean(entry.value, f"{key}.{name}" if key else name, name))
-            for name, entry in node.entries.items()
-        }
+        entries = {}
+        for name, entry in node.entries.items():
+            shown = name
+            if _has_form(name):
+                shown = _form().sub(lambda match: "*" * len(match[0]), name)
+                below = f"{key}.{shown}" if key else shown
+                message = (
+                    f"a name under {key or 'the spec'} holds a literal secret; a spec may only refer to one"
+                )
+                problems.append(problem("SV501", message, entry.key.file, entry.key.span, key=below))
+                entry = entry._replace(key=entry.key._replace(text=shown, value=shown))
+            entries[shown] = entry._replace(
+                value=clean(entry.value, f"{key}.{shown}" if key else shown, shown)
+            )
         return node._replace(entries=entries)
 
     def reference(name: str, node: Scalar, key: str) -> Scalar:

@@ -278,3 +278,12 @@ def test_no_text_makes_import_fail_in_another_way_than_by_a_message(text: str) -
             to_yaml(spec, "x")
     except ServespecError:
         pass
+
+
+def test_a_secret_behind_a_flag_that_the_version_lacks_becomes_a_reference_too() -> None:
+    (spec,) = import_source(
+        "vllm serve org/name --ssl-keyfile-password hunter2 --my-token=hunter3", None, "0.32.0"
+    ).specs
+    text = to_yaml(spec, "a source")
+    assert "hunter" not in text
+    assert spec.data["targets"]["vllm"]["args"]["ssl_keyfile_password"] == "${SSL_KEYFILE_PASSWORD}"

@@ -19,6 +19,8 @@ SECRETS = [
     ("targets: {vllm: {args: {api_key: hunter2}}}", "hunter2"),
     ("targets: {vllm: {args: {api-key: [hunter2, hunter3]}}}", "hunter"),
     ("targets: {vllm: {args: {x: {token: hunter2}}}}", "hunter2"),
+    ("env: {MY_PW: hunter2, DB_PASS: hunter3}", "hunter"),
+    ("targets: {vllm: {args: {'api_key hf_abcdefghijklmnopqrstuvwx': 1}}}", "hf_abc"),
     ("smoke: {prompts: [sk-abcdefghijklmnopqrstuvwxyz]}", "sk-abc"),
 ]
 
@@ -51,7 +53,7 @@ def test_a_secret_beside_another_mistake_is_not_shown_by_that_either(text: str, 
         "env: {TOKENIZERS_PARALLELISM: 'false'}",
         "env: {VLLM_MAX_TOKENS: '4096'}",
         "env: {HF_TOKEN_PATH: /run/secrets/hf}",
-        "env: {NCCL_DEBUG: INFO}",
+        "env: {NCCL_DEBUG: INFO, PWD: /app, OLDPWD: /srv, BYPASS: 'yes'}",
         "targets: {vllm: {args: {max_num_batched_tokens: '8192', tokenizer: org/name}}}",
         "model: {id: org/sk-model, config: ./hf_config.json}",
     ],
