@@ -33,7 +33,9 @@ def write(artefacts: Sequence[Artefact], folder: Path, *, force: bool = False) -
         for path, artefact in targets:
             _write_one(path, artefact)
     except OSError as error:
-        raise RenderError(f"cannot write {error.filename}: {error.strerror}") from error
+        in_the_way = isinstance(error, FileExistsError | NotADirectoryError)
+        reason = "it is a file, and files are written into a folder" if in_the_way else error.strerror
+        raise RenderError(f"cannot write {error.filename}: {reason}") from error
     return tuple(path for path, _ in targets)
 
 

@@ -42,7 +42,7 @@ def test_keeps_what_a_person_wrote_unless_forced(tmp_path: Path, present: str) -
 
 def test_a_folder_that_cannot_be_made_is_said(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("x")
-    with pytest.raises(RenderError, match="file"):
+    with pytest.raises(RenderError, match="file: it is a file, and files are written into a folder"):
         write([artefact("one\n")], tmp_path / "file")
 
 
