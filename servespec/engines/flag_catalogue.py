@@ -292,6 +292,7 @@ class FlagCatalogue:
         return check(self, name, value)
 
 
+@lru_cache(maxsize=1024)
 def version_key(version: str) -> tuple[int, ...]:
     """Order of versions: four numbers and the post number; a pre-release comes before its release.
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -28,13 +29,27 @@ def find(model: Model, directory: Path, online: bool = False) -> ModelFacts:
     the nearest ids, SourceError for a file that makes no sense, UnmodelledError for an architecture or quantization
     that is not modelled.
     """
-    found = locate(model, directory, online)
+    if model.config is None and not is_local(model.id) and not online:
+        return _of_catalogue(model.id, model.revision)
+    return _facts(locate(model, directory, online), model.id, model.revision)
+
+
+@lru_cache(maxsize=64)
+def _of_catalogue(id: str, revision: str | None) -> ModelFacts:
+    """The same object for the same model, so that what follows from it alone is worked out once."""
+    found = catalogue.read(id)
+    if found is None:
+        raise unknown(id)
+    return _facts(found, id, revision)
+
+
+def _facts(found: Found, id: str, revision: str | None) -> ModelFacts:
     return facts_from_config(
         found.config,
-        id=model.id,
+        id=id,
         source=found.source,
         hf_quant_config=found.hf_quant_config,
-        revision=found.revision or model.revision,
+        revision=found.revision or revision,
         tensor_bytes=found.tensor_bytes,
     )
 

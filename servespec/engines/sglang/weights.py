@@ -14,6 +14,7 @@ from servespec.engines.sglang import mxfp4
 from servespec.engines.sglang.placement import VOCABULARY_PADDING, Ranks, loaded
 from servespec.engines.sglang.versions import is_since
 from servespec.memory.budget import Term
+from servespec.memory.remembered import remembered
 from servespec.memory.shards import ceil_div, round_up, shard_shape
 from servespec.models.facts import Quantization, RopeTable, TensorGroup, TensorKind, WeightFormat
 from servespec.models.quantization import by_format, checkpoint_bytes, online_quantization
@@ -54,6 +55,7 @@ def quantization_of(deployment: Deployment) -> Quantization | None:
     return online_quantization(method) if isinstance(method, str) else None
 
 
+@remembered
 def weights(deployment: Deployment, stage: int) -> Term:
     """Memory that loading takes on one rank of a pipeline stage.
 

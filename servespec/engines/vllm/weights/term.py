@@ -20,6 +20,7 @@ from servespec.engines.vllm.weights.modules import Module, modules
 from servespec.engines.vllm.weights.storage import stored_sizes
 from servespec.memory.budget import Term
 from servespec.memory.elements import element_bytes
+from servespec.memory.remembered import remembered
 from servespec.models.facts import Part, TensorKind
 
 if TYPE_CHECKING:
@@ -41,6 +42,7 @@ NAMES = {
 }
 
 
+@remembered
 def weights_term(deployment: Deployment, stage: int) -> Term:
     """Bytes of parameters and buffers on one rank of the stage, a draft model's on the last one."""
     stages = deployment.settings.integer("pipeline_parallel_size")
