@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import io
 import json
+import os
 import re
 import urllib.request
 import zipfile
@@ -15,7 +16,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-PYPI = "https://pypi.org/simple"
 _BLOCK_BYTES = 4 * 1024 * 1024
 _FINAL = re.compile(r"\d+(?:\.\d+)*(?:\.post\d+)?")
 
@@ -39,6 +39,13 @@ def version_key(version: str) -> tuple[int, ...]:
     return (*numbers, *([0] * (4 - len(numbers))), int(post or 0))
 
 
+def index_url() -> str:
+    """The package index that pip asks: the one configured in the environment, else its own default."""
+    from pip._internal.models.index import PyPI
+
+    return os.environ.get("PIP_INDEX_URL", PyPI.simple_url).rstrip("/")
+
+
 def releases(project: str, since: str) -> list[Release]:
     """All final and post releases of `project` from `since` on, ascending, one wheel each.
 
@@ -46,7 +53,7 @@ def releases(project: str, since: str) -> list[Release]:
     Raises urllib.error.URLError when the index cannot be reached.
     """
     request = urllib.request.Request(
-        f"{PYPI}/{project}/", headers={"Accept": "application/vnd.pypi.simple.v1+json"}
+        f"{index_url()}/{project}/", headers={"Accept": "application/vnd.pypi.simple.v1+json"}
     )
     with urllib.request.urlopen(request, timeout=60) as answer:
         files: list[dict[str, Any]] = json.load(answer)["files"]
