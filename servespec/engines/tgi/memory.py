@@ -55,7 +55,9 @@ def budget(deployment: Deployment) -> MemoryBudget:
     uncertainty = (
         loaded.uncertainty_bytes + live.uncertainty_bytes + context.uncertainty_bytes + gpu.total_spread_bytes
     )
-    found = shortfalls.find(deployment, loaded, free, round(left), tokens, batch, per_token, uncertainty)
+    # utils/dist.py sets the fraction for torch's allocator too, which holds all but what is not torch's own.
+    room = min(free, round(share * gpu.total_bytes) - (used - context.size_bytes))
+    found = shortfalls.find(deployment, loaded, room, round(left), tokens, batch, per_token, uncertainty)
     longest = max_total_tokens(deployment, tokens, batch)
     return MemoryBudget(
         device_bytes=gpu.total_bytes,

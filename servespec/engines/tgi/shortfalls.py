@@ -25,7 +25,8 @@ def find(
 ) -> tuple[Shortfall, ...]:
     """All reasons, worst first.
 
-    ``free`` is what the warm-up leaves, its own blocks taken off; ``left`` is what of it becomes further blocks.
+    ``free`` is what the warm-up leaves of the device, or of the share that torch's allocator may take, its own
+    blocks taken off; ``left`` is what of it becomes further blocks.
     """
     refused = tuple(_settings(deployment))
     return (
@@ -123,7 +124,8 @@ def _settings(deployment: Deployment) -> Iterator[Shortfall]:
 
 
 def _weights(deployment: Deployment, weights: Term, uncertainty_bytes: int) -> Iterator[Shortfall]:
-    available = deployment.gpu.total_bytes - deployment.gpu.used_bytes
+    gpu, share = deployment.gpu, deployment.settings.number("cuda_memory_fraction")
+    available = min(gpu.total_bytes - gpu.used_bytes, round(share * gpu.total_bytes))
     over = weights.size_bytes - available
     if over > 0:
         yield Shortfall(

@@ -129,3 +129,12 @@ def test_fp8_weights_before_ampere_are_refused(gpu: str, refused: bool) -> None:
     )
     assert any("FP8 weights need" in each.message for each in found.shortfalls) is refused
     assert (found.verdict is Verdict.does_not_fit) is refused
+
+
+@pytest.mark.parametrize("fraction", [0.01, 0.1, 0.2])
+def test_a_share_of_the_device_that_the_weights_or_the_warm_up_exceed_does_not_fit(fraction: float) -> None:
+    """TGI gives the share to torch's allocator (set_per_process_memory_fraction) before it loads anything."""
+    limits = {"max_model_len": 4096, "gpu_memory_fraction": fraction, "max_batched_tokens": 8192}
+    found = budget(deploy(limits=limits))
+    assert found.weights.size_bytes + found.activation.size_bytes > fraction * found.device_bytes
+    assert found.verdict is Verdict.does_not_fit
