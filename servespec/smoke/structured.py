@@ -135,9 +135,11 @@ def tool_call(schema_key: str = "parameters") -> Callable[[Server], Evidence]:
 def _tool_call(schema_key: str, server: Server) -> Evidence:
     import openai
 
+    function = {"name": "capital", schema_key: SCHEMA, "strict": True}
     asked: dict[str, Any] = {
         "messages": [{"role": "user", "content": QUESTION}],
-        "tools": [{"type": "function", "function": {"name": "capital", schema_key: SCHEMA}}],
+        "tools": [{"type": "function", "function": function}],
+        "parallel_tool_calls": False,  # a random model would never end its list of calls
         "tool_choice": {"type": "function", "function": {"name": "capital"}},
     }
     with openai_client(server) as api:
@@ -146,16 +148,17 @@ def _tool_call(schema_key: str, server: Server) -> Evidence:
                 model=server.model, max_tokens=STRUCTURED_TOKENS, temperature=0, **asked
             )
         except openai.BadRequestError as error:
-            if "chat template" not in str(error).lower():
+            reason = str(error).lower()
+            if "chat template" not in reason and "--tool-call-parser" not in reason:
                 raise
-            return skipped("the model has no chat template, without which there are no tools")
+            return skipped(f"the server has no tools: {excerpt(error.response.text)}")
     calls = answer.choices[0].message.tool_calls or []
     if not calls:
         raise ProbeFailed(f"no tool was called: {excerpt(str(answer.choices[0].message.content))!r}")
-    function: Any = getattr(calls[0], "function", None)
-    if function is None or function.name != "capital":
+    called: Any = getattr(calls[0], "function", None)
+    if called is None or called.name != "capital":
         raise ProbeFailed(f"{getattr(function, 'name', None)} was called, not capital")
-    given = function.arguments
+    given = called.arguments
     return passed(f"capital({matches_schema(given if isinstance(given, str) else json.dumps(given))})")
 
 

@@ -1,7 +1,7 @@
 """How vLLM is asked for structured output.
 
 ``structured_outputs`` since 0.11.0 (entrypoints/openai/protocol.py), ``guided_*`` before; an option of the request
-either way. A call of a named tool is constrained without any parser.
+either way. Whether a call of a named tool needs --tool-call-parser the server itself says: 0.32.0 refuses it without.
 """
 
 from __future__ import annotations

@@ -1,0 +1,177 @@
+"""The bench against the real vLLM, and against vLLM's own load generator on the same server in the same run."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import statistics
+import subprocess
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from real_engines import Served, serving
+
+from servespec.bench import BenchReport, bench
+from servespec.bench.drive import run_plan
+from servespec.bench.plan import Plan, plan_of
+from servespec.bench.report import summarise
+from servespec.smoke.probe import Server
+from servespec.spec.model import Workload
+
+pytestmark = [pytest.mark.engine, pytest.mark.usefixtures("one_engine_at_a_time")]
+SpecMaker = Callable[..., Path]
+WORKLOAD = {"input_tokens": 128, "output_tokens": 32, "requests": 32, "concurrency": 8}
+PAIRS = 12
+TOLERANCE = 0.05
+BUSY = 0.10
+"""A standard error of the median ratio above which the machine tells nothing about a tolerance of 5 %."""
+WARM_UP, FRESH = 1_000, 2_000
+"""Seeds of prompts that no other run has sent."""
+RUNNER = Path(__file__).with_name("vllm_bench.py")
+Figures = dict[str, float]
+
+
+@pytest.fixture(scope="module")
+def served(vllm_python: Path, spec_file: SpecMaker, one_engine_at_a_time: None) -> Iterator[Served]:
+    limits = {"max_model_len": 512, "max_concurrent_requests": 8}
+    vllm = {
+        "args": {"enable_prompt_tokens_details": True},
+        "env": {
+            "OMP_NUM_THREADS": "1"
+        },  # threads that wait for one another make a busy machine's noise larger
+    }
+    spec = spec_file(workload=WORKLOAD, limits=limits, targets={"vllm": vllm})
+    with serving(spec, "vllm", vllm_python) as started:
+        yield started
+
+
+def plan(served: Served, seed: int = 0, **changes: int) -> Plan:
+    workload = served.deployment.spec.workload
+    assert isinstance(workload, Workload)
+    return replace(plan_of(workload, served.deployment.model.vocab_size, seed), **changes)  # type: ignore[arg-type]
+
+
+def run(served: Served, wanted: Plan) -> BenchReport:
+    server = Server(url=served.server.url, model="tiny", max_model_len=None, timeout_seconds=120)
+    timings, seconds = run_plan(wanted, server)
+    return summarise(served.deployment, served.server.url, wanted, timings, seconds)
+
+
+@contextmanager
+def vllm_bench(served: Served, python: Path) -> Iterator[Callable[[int], Figures]]:
+    """``vllm bench serve`` of the spec's workload: a call with a seed is a run."""
+    wanted = plan(served)
+    options = {
+        "backend": "openai",
+        "base-url": served.server.url,
+        "model": "tiny",
+        "tokenizer": served.deployment.spec.model.id,
+        "dataset-name": "random",
+        "random-input-len": wanted.input_tokens,
+        "random-output-len": wanted.output_tokens,
+        "num-prompts": wanted.requests,
+        "max-concurrency": wanted.concurrency,
+        "num-warmups": 4,
+        "temperature": 0,
+        "percentile-metrics": "ttft,tpot,itl,e2el",
+    }
+    words = [word for name, value in options.items() for word in (f"--{name}", str(value))]
+    command = [str(python), str(RUNNER), *words, "--ignore-eos", "--disable-tqdm"]
+    environment = {**os.environ, "HF_HUB_OFFLINE": "1"}
+    with subprocess.Popen(
+        command,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+        env=environment,
+    ) as process:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        lines = process.stdout
+
+        def one(seed: int) -> Figures:
+            assert process.stdin is not None
+            process.stdin.write(f"{seed}\n")
+            process.stdin.flush()
+            found = next((line for line in lines if line.startswith("RESULT ")), "")
+            assert found, "vllm bench serve ended"
+            figures: Figures = json.loads(found.removeprefix("RESULT "))
+            return figures
+
+        assert next((line for line in lines if line.startswith("READY")), "")
+        yield one
+        process.stdin.close()
+        process.wait(timeout=60)
+
+
+def figures_of(report: BenchReport) -> Figures:
+    """By the names of ``vllm bench serve``; means, so that the tools' percentiles do not matter."""
+    assert report.ttft_ms
+    assert report.itl_ms
+    assert report.tpot_ms
+    assert report.e2e_ms
+    return {
+        "output_throughput": report.output_tokens_per_second,
+        "mean_ttft_ms": report.ttft_ms.mean,
+        "mean_itl_ms": report.itl_ms.mean,
+        "mean_tpot_ms": report.tpot_ms.mean,
+        "mean_e2el_ms": report.e2e_ms.mean,
+    }
+
+
+def standard_error(ratios: list[float]) -> float:
+    """Of the median of values that are normal but for outliers: 1.2533 σ ÷ √n, σ from the median deviation."""
+    middle = statistics.median(ratios)
+    sigma = 1.4826 * statistics.median(abs(ratio - middle) for ratio in ratios)
+    return 1.2533 * sigma / math.sqrt(len(ratios))
+
+
+def test_the_figures_are_those_of_vllm_bench_serve(served: Served, vllm_python: Path) -> None:
+    """Short runs take turns, and the two of a pair change places: what else the machine does falls on both.
+
+    The median of the pairs' ratios is within 5 %, or no further beyond it than twice its standard error.
+    """
+    ratios: dict[str, list[float]] = {}
+    with vllm_bench(served, vllm_python) as theirs:
+        theirs(WARM_UP)
+        run(served, plan(served, WARM_UP))
+        for seed in range(PAIRS):
+            if seed % 2:
+                other, mine = theirs(seed), run(served, plan(served, seed))
+            else:
+                mine, other = run(served, plan(served, seed)), theirs(seed)
+            assert mine.failed == 0
+            assert other["completed"] == mine.completed == WORKLOAD["requests"]
+            assert other["total_output_tokens"] == mine.output_tokens
+            for name, value in figures_of(mine).items():
+                ratios.setdefault(name, []).append(value / other[name])
+    medians = {name: statistics.median(found) for name, found in ratios.items()}
+    errors = {name: standard_error(found) for name, found in ratios.items()}
+    told = ", ".join(f"{name} {medians[name]:.3f} ± {errors[name]:.3f}" for name in medians)
+    print(f"\nservespec bench ÷ vllm bench serve, median of {PAIRS} pairs: {told}")
+    if errors["output_throughput"] > BUSY:
+        pytest.skip(f"the machine is too busy to compare: {told}")
+    for name in medians:
+        assert abs(medians[name] - 1) <= max(TOLERANCE, 2 * errors[name]), told
+
+
+def test_a_shared_prefix_comes_from_the_cache(served: Served) -> None:
+    block = 128  # of vLLM on CPU
+    shared = run(served, plan(served, FRESH, requests=8, input_tokens=2 * block, shared_prefix_tokens=block))
+    alone = run(served, plan(served, FRESH + 1, requests=8, input_tokens=2 * block))
+    assert alone.cached_tokens == 0
+    assert shared.cached_tokens is not None
+    assert shared.cached_tokens % block == 0
+    assert 0 < shared.cached_tokens <= 7 * block  # the first one has to be read
+
+
+def test_the_bench_reports_on_a_server_that_is_up(served: Served) -> None:
+    report = bench(served.deployment, served.server.url)
+    assert report.passed
+    assert report.output_tokens == WORKLOAD["requests"] * WORKLOAD["output_tokens"]
+    assert report.input_tokens == WORKLOAD["requests"] * WORKLOAD["input_tokens"]
