@@ -11,6 +11,11 @@ from servespec.engines.paths import Paths
 
 ALGORITHMS = {"ngram": "NGRAM", "eagle": "EAGLE", "eagle3": "EAGLE3", "mtp": "NEXTN", "draft": "STANDALONE"}
 """SGLang's words for the spec's methods (sglang/srt/speculative/spec_info.py)."""
+BUILT_IN = frozenset(
+    {"EAGLE", "EAGLE3", "NEXTN", "STANDALONE", "NGRAM", "DFLASH", "DSPARK", "UNO", "FROZEN_KV_MTP"}
+)
+"""SpeculativeAlgorithm.from_string: versions whose flag has no choices know these, and names that plugins add, which
+``args.speculative_algorithm`` takes."""
 KV_DTYPES = {"fp8": "fp8_e4m3"}
 """``fp8`` is e4m3 as in vLLM; SGLang wants the format said."""
 
@@ -230,7 +235,7 @@ def _algorithm(deployment: Deployment) -> str:
 
 def _has_algorithm(deployment: Deployment) -> bool:
     found = catalogue_of(deployment).get("speculative_algorithm")
-    return found is not None and (found.choices is None or _algorithm(deployment) in found.choices)
+    return found is not None and _algorithm(deployment) in (found.choices or BUILT_IN)
 
 
 def _speculative(deployment: Deployment, paths: Paths) -> Mapping[str, SettingValue]:

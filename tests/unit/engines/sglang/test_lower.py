@@ -100,3 +100,9 @@ def test_adapters_stand_beside_the_configuration_file_which_refuses_them() -> No
 
 def test_there_is_no_configuration_file_before_0_5_3() -> None:
     assert lower("sglang", "0.5.2").config is None
+
+
+@pytest.mark.parametrize(("method", "known"), [("medusa", False), ("eagle3", True), ("dflash", True)])
+def test_a_method_of_speculation_that_sglang_does_not_have_is_told(method: str, known: bool) -> None:
+    found = unsaid("sglang", "0.5.23", speculative={"method": method, "tokens": 4, "model": "org/draft"})
+    assert ("speculative" not in found) is known
