@@ -34,7 +34,7 @@ golden: venv
 	$(BIN)/python scripts/golden.py
 
 accuracy: venv
-	$(BIN)/python -m benchmarks.accuracy
+	$(BIN)/python -m benchmarks.accuracy --rivals --output docs/accuracy.md
 
 bench: venv
 	$(BIN)/python -m benchmarks.speed

@@ -6,8 +6,10 @@ import argparse
 from pathlib import Path
 
 from benchmarks.accuracy.cases import DATA, load_cases
-from benchmarks.accuracy.predict import predict
-from benchmarks.accuracy.table import classes_table, verdict_lines, worst_lines
+from benchmarks.accuracy.competition import compete
+from benchmarks.accuracy.document import document
+from benchmarks.accuracy.predict import predictions, reports
+from benchmarks.accuracy.reasons import BEYOND
 
 
 def main() -> None:
@@ -15,7 +17,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--cases", type=Path, nargs="*", default=sorted(DATA.glob("*cases.jsonl")))
     parser.add_argument("--configurations", type=Path, help="folder of the specs' model.config files")
-    parser.add_argument("--beyond", type=float, default=0.10, help="list the cases with an error above this")
+    parser.add_argument(
+        "--beyond", type=float, default=BEYOND, help="list the cases with an error above this"
+    )
     parser.add_argument("--only", default="", help="substring of the ids of the cases to run")
     parser.add_argument("--engine", default="", help="only cases of this engine")
     parser.add_argument("--rivals", action="store_true", help="run the rivals from PyPI on the same rows")
@@ -26,16 +30,9 @@ def main() -> None:
         for case in load_cases(options.cases)
         if options.only in case.id and options.engine in ("", case.engine)
     ]
-    predictions = predict(cases, options.configurations)
-    sections = [
-        "## Errors of the predictions",
-        classes_table(cases, predictions),
-        "## Verdicts",
-        verdict_lines(cases, predictions),
-        f"## Cases beyond {options.beyond:.0%}",
-        worst_lines(cases, predictions, options.beyond),
-    ]
-    text = "\n\n".join(sections) + "\n"
+    found = reports(cases, options.configurations)
+    entries = compete(cases, found) if options.rivals else None
+    text = document(cases, predictions(cases, found), found, entries, options.beyond)
     print(text)
     if options.output:
         options.output.write_text(text, encoding="utf-8")

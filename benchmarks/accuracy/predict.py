@@ -79,13 +79,15 @@ def _prediction(case: Case, entry: Mapping[str, Any]) -> Prediction:
     if target is None:
         return Prediction(verdict=entry["verdict"], reason="; ".join(reasons)[:300])
     memory = target.get("memory") or {}
+    size, tokens = memory.get("kv_cache_bytes"), memory.get("kv_tokens")
     return Prediction(
         verdict=target["verdict"],
         weights_bytes=memory.get("weights_bytes"),
         activation_bytes=memory.get("activation_bytes"),
-        kv_cache_bytes=memory.get("kv_cache_bytes"),
-        kv_bytes_per_token=memory.get("kv_bytes_per_token"),
-        kv_tokens=memory.get("kv_tokens"),
+        kv_cache_bytes=size,
+        # As of the measured rows: bytes of the cache by the tokens that the version prints, whatever it counts.
+        kv_bytes_per_token=size / tokens if size and tokens else memory.get("kv_bytes_per_token"),
+        kv_tokens=tokens,
         uncertainty_bytes=memory.get("uncertainty_bytes"),
         reason="; ".join(reasons)[:300],
     )

@@ -5,7 +5,16 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from benchmarks.accuracy.cases import Case
-from benchmarks.accuracy.figures import FIGURES, Prediction, Summary, error, summarise, verdicts
+from benchmarks.accuracy.figures import (
+    FIGURES,
+    Prediction,
+    Summary,
+    error,
+    measured_figure,
+    summarise,
+    verdicts,
+)
+from benchmarks.accuracy.reasons import reasons
 
 CLASSES = (
     ("vllm", "exact"),
@@ -63,7 +72,7 @@ def verdict_lines(cases: Sequence[Case], predictions: Mapping[str, Prediction]) 
 
 def worst_lines(cases: Sequence[Case], predictions: Mapping[str, Prediction], beyond: float) -> str:
     """Every case with a figure off by more than ``beyond``."""
-    lines = []
+    lines, known = [], reasons()
     for case in cases:
         prediction = predictions[case.id]
         off = []
@@ -72,9 +81,9 @@ def worst_lines(cases: Sequence[Case], predictions: Mapping[str, Prediction], be
             if value is not None and value > beyond:
                 predicted = getattr(prediction, figure)
                 shown = "no answer" if predicted is None else f"{predicted:,.0f}"
-                measured = case.measured.get(figure)
-                off.append(f"{figure} {percent(value)} (predicted {shown}, measured {measured})")
+                measured = measured_figure(case, figure)
+                off.append(f"{figure} {percent(value)} (predicted {shown}, measured {measured:,.0f})")
         if off:
-            note = f" — {prediction.reason}" if prediction.verdict in ("unknown", "invalid") else ""
-            lines.append(f"- {case.id} ({case.engine} {case.confidence}): {'; '.join(off)}{note}")
+            why = known.get(case.id, "no reason is known")
+            lines.append(f"- `{case.id}` ({case.engine} {case.confidence}): {'; '.join(off)}. {why}")
     return "\n".join(lines) or "- none"
