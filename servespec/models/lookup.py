@@ -25,11 +25,11 @@ def find(model: Model, directory: Path, online: bool = False) -> ModelFacts:
     """The facts of a spec's model.
 
     ``model.config`` is read where it is given (a file or a folder, relative to ``directory``); then a local folder
-    where the id names one; then the Hub, only when ``online``; then the catalogue. Raises UnknownModelError with
-    the nearest ids, SourceError for a file that makes no sense, UnmodelledError for an architecture or quantization
-    that is not modelled.
+    where the id names one; then the Hub, only when ``online``; then ``servespec.lock`` beside the spec; then the
+    catalogue. Raises UnknownModelError with the nearest ids, SourceError for a file that makes no sense,
+    UnmodelledError for an architecture or quantization that is not modelled.
     """
-    if model.config is None and not is_local(model.id) and not online:
+    if model.config is None and not is_local(model.id) and not online and _locked(model, directory) is None:
         return _of_catalogue(model.id, model.revision)
     return _facts(locate(model, directory, online), model.id, model.revision)
 
@@ -58,16 +58,26 @@ def locate(model: Model, directory: Path, online: bool) -> Found:
     """The configuration of a spec's model, from the first source that is asked for."""
     if model.config is not None:
         return _from_path(directory / Path(model.config).expanduser())
+    locked = None if online else _locked(model, directory)
     if is_local(model.id):
-        return _from_path(directory / Path(model.id).expanduser())
+        path = directory / Path(model.id).expanduser()
+        return locked if locked is not None and not path.exists() else _from_path(path)
     if online:
         from servespec.models.sources import hub
 
         return hub.read(model.id, model.revision)
-    known = catalogue.read(model.id)
+    known = locked or catalogue.read(model.id)
     if known is None:
         raise unknown(model.id)
     return known
+
+
+def _locked(model: Model, directory: Path) -> Found | None:
+    if not (directory / "servespec.lock").exists():  # without one, its reader need not be imported
+        return None
+    from servespec.models.sources import lock
+
+    return lock.read(model.id, model.revision, directory)
 
 
 def _from_path(path: Path) -> Found:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from servespec.diagnostics import Severity
 from servespec.errors import ServespecError
 from servespec.memory.budget import MemoryBudget, Verdict
+from servespec.plan import bounds
 from servespec.plan.roofline import Machine, work_of
 from servespec.plan.sizing import Missed, Sizing, size
 
@@ -103,11 +104,24 @@ class Evaluator:
         errors = [d for d in found if d.severity is Severity.error and d.engine in (None, candidate.engine)]
         if errors:
             return Refusal(errors[0].code, errors[0].message)
-        machine = self.machine(candidate, budget.weights.size_bytes, budget.kv_bytes_per_token)
+        machine = self._loaded(candidate, budget)
         sized = size(machine, self.demand, self._concurrency(budget, deployment))
         if isinstance(sized, Missed):
             return Refusal(sized.constraint, sized.message)
         return Fit(candidate=candidate, version=deployment.version, budget=budget, sizing=sized)
+
+    def _loaded(self, candidate: Candidate, budget: MemoryBudget) -> Machine:
+        """The machine with the budget's sizes. Those are of one stage, which may be smaller than the others: an even
+        share of all stages is the least that is read."""
+        facts = candidate.checkpoint.facts
+        return self.machine(
+            candidate,
+            max(budget.weights.size_bytes, bounds.least_weights_bytes(candidate)),
+            max(
+                budget.kv_bytes_per_token,
+                bounds.least_kv_bytes_per_token(facts, candidate.kv_dtype, candidate.split),
+            ),
+        )
 
     def _concurrency(self, budget: MemoryBudget, deployment: Deployment) -> float:
         """Requests of the workload's length in the KV cache of one data-parallel rank, as many as are scheduled."""

@@ -22,6 +22,7 @@ INDEX: tuple[tuple[str, str, str, str, str, str | None, str, tuple[str, ...]], .
     ("SV016", "unknown-model", "servespec.rules.spec", "UNKNOWN_MODEL", "", None, "", ()),
     ("SV017", "version-not-in-catalogue", "servespec.rules.spec", "VERSION_NOT_IN_CATALOGUE", "", None, "", ()),
     ("SV018", "null-target", "servespec.rules.spec", "NULL_TARGET", "", None, "", ()),
+    ("SV019", "lock-drift", "servespec.lock.cards", "lock_drift", "spec", None, "", ()),
     ("SV101", "does-not-fit", "servespec.rules.memory", "does_not_fit", "target", None, "", ()),
     ("SV102", "tight", "servespec.rules.memory", "tight", "target", None, "", ()),
     ("SV103", "not-modelled", "servespec.rules.memory", "UNMODELLED", "", None, "", ()),

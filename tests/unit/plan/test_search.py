@@ -63,7 +63,13 @@ def questions(draw: st.DrawFn) -> tuple[Spec, Wishes]:
     )
     gpus = tuple(draw(st.lists(st.sampled_from(GPUS), min_size=1, max_size=3, unique=True)))
     vary = frozenset(
-        draw(st.sets(st.sampled_from(["tensor", "kv_dtype", "context", "data"]), min_size=1, max_size=2))
+        draw(
+            st.sets(
+                st.sampled_from(["tensor", "pipeline", "data", "kv_dtype", "context", "quantization"]),
+                min_size=1,
+                max_size=2,
+            )
+        )
     )
     from servespec.hardware.catalogue import named
 
