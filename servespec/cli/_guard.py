@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 from collections.abc import Iterator, Sequence
@@ -42,6 +43,12 @@ def guard(arguments: Sequence[str]) -> Iterator[Outcome]:
         if missing is not None:
             print(f"servespec: error: {missing}", file=sys.stderr)
             outcome.code = missing.exit_code
+            return
+        if isinstance(error, OSError) and error.errno == errno.ENOSPC and error.filename is None:
+            # Where the output goes to, or where temporary files are; what is still buffered cannot be kept.
+            print("servespec: error: cannot write: no space left on device", file=sys.stderr)
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            outcome.code = 2
             return
         path = _write_log(arguments)
         kind = type(error).__name__
