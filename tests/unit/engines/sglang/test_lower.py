@@ -104,5 +104,5 @@ def test_there_is_no_configuration_file_before_0_5_3() -> None:
 
 @pytest.mark.parametrize(("method", "known"), [("medusa", False), ("eagle3", True), ("dflash", True)])
 def test_a_method_of_speculation_that_sglang_does_not_have_is_told(method: str, known: bool) -> None:
-    found = unsaid("sglang", "0.5.23", speculative={"method": method, "tokens": 4, "model": "org/draft"})
+    found = unsaid("sglang", "0.5.23", speculative={"method": method, "tokens": 4})
     assert ("speculative" not in found) is known
