@@ -7,14 +7,19 @@ import math
 import os
 import statistics
 import subprocess
+import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import Any
 
 import pytest
 from real_engines import Served, serving
 
+import servespec
 from servespec.bench import BenchReport, bench
 from servespec.bench.drive import run_plan
 from servespec.bench.plan import Plan, plan_of
@@ -22,7 +27,7 @@ from servespec.bench.report import summarise
 from servespec.smoke.probe import Server
 from servespec.spec.model import Workload
 
-pytestmark = [pytest.mark.engine, pytest.mark.usefixtures("one_engine_at_a_time")]
+pytestmark = pytest.mark.engine
 SpecMaker = Callable[..., Path]
 WORKLOAD = {"input_tokens": 128, "output_tokens": 32, "requests": 32, "concurrency": 8}
 PAIRS = 12
@@ -62,14 +67,13 @@ def run(served: Served, wanted: Plan) -> BenchReport:
 
 
 @contextmanager
-def vllm_bench(served: Served, python: Path) -> Iterator[Callable[[int], Figures]]:
-    """``vllm bench serve`` of the spec's workload: a call with a seed is a run."""
-    wanted = plan(served)
+def vllm_bench(url: str, wanted: Plan, tokenizer: str, python: Path) -> Iterator[Callable[[int], Figures]]:
+    """``vllm bench serve`` of a workload: a call with a seed is a run."""
     options = {
         "backend": "openai",
-        "base-url": served.server.url,
+        "base-url": url,
         "model": "tiny",
-        "tokenizer": served.deployment.spec.model.id,
+        "tokenizer": tokenizer,
         "dataset-name": "random",
         "random-input-len": wanted.input_tokens,
         "random-output-len": wanted.output_tokens,
@@ -131,13 +135,78 @@ def standard_error(ratios: list[float]) -> float:
     return 1.2533 * sigma / math.sqrt(len(ratios))
 
 
+class Paced(BaseHTTPRequestHandler):
+    """A test double of a server that is never late: a token's time is set, and none is the same as another."""
+
+    protocol_version = "HTTP/1.1"
+
+    def log_message(self, *arguments: object) -> None:
+        return
+
+    def do_POST(self) -> None:
+        body = json.loads(self.rfile.read(int(self.headers["content-length"])))
+        begun = time.perf_counter()
+        if self.path != "/v1/completions":  # vLLM's generator asks for /tokenize, and can do without
+            self.send_error(404)
+            return
+        self.send_response(200)
+        self.send_header("content-type", "text/event-stream")
+        self.send_header("connection", "close")
+        self.end_headers()
+        tokens = body["max_tokens"]
+        for number in range(tokens):
+            time.sleep(max(0.0, begun + FIRST_SECONDS + number * NEXT_SECONDS - time.perf_counter()))
+            self.say({"choices": [{"index": 0, "text": "x", "finish_reason": None}]})
+        prompt = body["prompt"]
+        given = PACED["input_tokens"] if isinstance(prompt, str) else len(prompt)
+        self.say({"choices": [], "usage": {"prompt_tokens": given, "completion_tokens": tokens}})
+        self.wfile.write(b"data: [DONE]\n\n")
+        self.close_connection = True
+
+    def say(self, event: dict[str, Any]) -> None:
+        self.wfile.write(f"data: {json.dumps(event)}\n\n".encode())
+        self.wfile.flush()
+
+
+FIRST_SECONDS, NEXT_SECONDS = 0.5, 0.1
+PACED = {"input_tokens": 16, "output_tokens": 8, "requests": 8, "concurrency": 4}
+
+
+def test_every_figure_is_defined_as_vllm_bench_serve_defines_it(
+    vllm_python: Path, tiny_weights: Path, spec_file: SpecMaker
+) -> None:
+    """Against a double with set times, where the figures of both are known: no noise hides a definition."""
+    loaded = servespec.load(spec_file(workload=PACED))
+    assert loaded.spec is not None
+    deployment = servespec.resolve(loaded.spec, "vllm", loaded.directory)
+    with ThreadingHTTPServer(("127.0.0.1", 0), Paced) as double:
+        threading.Thread(target=double.serve_forever, daemon=True).start()
+        url = f"http://127.0.0.1:{double.server_port}"
+        wanted = plan_of(Workload.model_validate(PACED), deployment.model.vocab_size)
+        with vllm_bench(url, wanted, str(tiny_weights), vllm_python) as theirs:
+            other = theirs(0)
+        mine = figures_of(bench(deployment, url))
+        double.shutdown()
+    last = (PACED["output_tokens"] - 1) * NEXT_SECONDS
+    known = {
+        "mean_ttft_ms": 1000 * FIRST_SECONDS,
+        "mean_itl_ms": 1000 * NEXT_SECONDS,
+        "mean_tpot_ms": 1000 * NEXT_SECONDS,
+        "mean_e2el_ms": 1000 * (FIRST_SECONDS + last),
+        "output_throughput": PACED["output_tokens"] * PACED["concurrency"] / (FIRST_SECONDS + last),
+    }
+    assert mine == pytest.approx(known, rel=TOLERANCE)
+    assert {name: other[name] for name in known} == pytest.approx(mine, rel=TOLERANCE)
+
+
 def test_the_figures_are_those_of_vllm_bench_serve(served: Served, vllm_python: Path) -> None:
     """Short runs take turns, and the two of a pair change places: what else the machine does falls on both.
 
     The median of the pairs' ratios is within 5 %, or no further beyond it than twice its standard error.
     """
     ratios: dict[str, list[float]] = {}
-    with vllm_bench(served, vllm_python) as theirs:
+    tokenizer = served.deployment.spec.model.id
+    with vllm_bench(served.server.url, plan(served), tokenizer, vllm_python) as theirs:
         theirs(WARM_UP)
         run(served, plan(served, WARM_UP))
         for seed in range(PAIRS):
