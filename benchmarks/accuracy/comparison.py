@@ -72,7 +72,10 @@ def _cells(group: Sequence[Case], predictions: Mapping[str, Prediction]) -> str:
 def behind_lines(
     cases: Sequence[Case], predictions: Mapping[str, Prediction], entries: Sequence[Entry]
 ) -> str:
-    """Every cell of the table in which a rival is ahead; or that there is none."""
+    """Every cell of the table in which a rival is ahead; or that there is none.
+
+    A tool that answers no row of a class is ahead in none, although no answer counts as 100 % and no more.
+    """
     lines = []
     for engine, confidence in CLASSES:
         group = [case for case in cases if (case.engine, case.confidence) == (engine, confidence)]
@@ -80,6 +83,8 @@ def behind_lines(
             if engine not in entry.rival.engines or entry.absent:
                 continue
             for figure in ("weights_bytes", "kv_tokens"):
+                if not any(getattr(entry.predictions.get(case.id), figure, None) for case in group):
+                    continue
                 ours, theirs = (_summary(group, whose, figure) for whose in (predictions, entry.predictions))
                 lines += [
                     f"- {engine} {confidence}, {figure} {part}: {entry.rival.name} {percent(getattr(theirs, part))}, "

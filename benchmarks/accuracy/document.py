@@ -28,9 +28,13 @@ RIVALS_NOTE = """Each rival runs in an environment of its own at the version nam
 They get the inputs that servespec has: the device's memory as the driver shows it, parallelism, max_model_len, memory
 fraction (the version's default where the row has none), types. Those that ask the Hugging Face Hub ask a stand-in on
 the loopback, whose configuration is the model's own and whose safetensors header (names, shapes, types) is made from
-servespec's inventory of the checkpoint. Three have the Hub's address built in (kvfit, chimeraforge, hf-mem; ridgepoint
-for the header): it is replaced while they run. Where a tool gives bytes and no tokens, the adapter divides by the
-tool's own bytes per token. Rows of an engine that a tool does not plan for are not held against it."""
+servespec's inventory of the checkpoint. kvfit, chimeraforge and hf-mem (and ridgepoint, for the header) have the
+Hub's address built in: it is replaced while they run. `auto_map` is left out of configurations, so that none is asked to
+download code. Where a tool gives bytes and no tokens, the adapter divides by the
+tool's own bytes per token. Rows of an engine that a tool does not plan for are not held against it. Errors are cut off
+at 1000 %."""
+
+AHEAD_NOTE = "A tool that answers no row of a class is left out here: its 100 % is silence."
 
 HELD_NOTE = """*Seen* says whether any measured constant of the model (`benchmarks/accuracy/data/fitted.json` lists each with
 its rows) was read from a row of that GPU or family; most constants are read from an engine's source and from no row.
@@ -54,7 +58,7 @@ def document(
     if entries is not None:
         sections += ["## The same rows by other tools", RIVALS_NOTE]
         sections += [comparison_table(cases, predictions, entries)]
-        sections += ["### Where a rival is ahead", behind_lines(cases, predictions, entries)]
+        sections += ["### Where a rival is ahead", AHEAD_NOTE, behind_lines(cases, predictions, entries)]
         sections += ["### What each was given", rivals_text()]
     sections += ["## Held out", HELD_NOTE, pooled_table(cases, predictions, found)]
     sections += ["### By GPU", held_table(cases, predictions, found, gpu)]

@@ -24,7 +24,16 @@ def environment(rival: Rival) -> Path:
         return python
     for command in (
         [sys.executable, "-m", "venv", "--clear", str(folder)],
-        [str(python), "-m", "pip", "install", "--quiet", "--disable-pip-version-check", rival.requirement],
+        [
+            str(python),
+            "-m",
+            "pip",
+            "install",
+            "--quiet",
+            "--disable-pip-version-check",
+            "--retries=1",
+            rival.requirement,
+        ],
     ):
         result = subprocess.run(command, capture_output=True, text=True, check=False)
         if result.returncode:

@@ -1,4 +1,4 @@
-"""Why a case is off by more than 10 %: one sentence each, kept in ``data/reasons.json``."""
+"""Why a case is off by more than 10 %, or is refused and started: one sentence each, kept in ``data/reasons.json``."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping, Sequence
 
 from benchmarks.accuracy.cases import DATA, Case
-from benchmarks.accuracy.figures import FIGURES, Prediction, error
+from benchmarks.accuracy.figures import FIGURES, Prediction, error, verdicts
 
 BEYOND = 0.10
 
@@ -15,6 +15,12 @@ def reasons() -> dict[str, str]:
     """The sentences by case."""
     found: dict[str, str] = json.loads((DATA / "reasons.json").read_text(encoding="utf-8"))
     return found
+
+
+def to_explain(cases: Sequence[Case], predictions: Mapping[str, Prediction]) -> frozenset[str]:
+    """The cases that need a sentence: those beyond 10 %, false fits and false refusals."""
+    found = verdicts(cases, predictions)
+    return frozenset((*beyond(cases, predictions), *found.false_fits, *found.false_refusals))
 
 
 def beyond(

@@ -66,6 +66,10 @@ def verdict_lines(cases: Sequence[Case], predictions: Mapping[str, Prediction]) 
             f"- unknown: {named(result.unknown)}",
             f"- tight among the started: {named(result.tight)}",
             f"- KV bytes within the stated uncertainty: {inside} of {bounded} ({percent(share)})",
+            *(
+                f"- `{case}` is judged wrongly: {reasons().get(case, 'no reason is known')}"
+                for case in (*result.false_fits, *result.false_refusals)
+            ),
         )
     )
 
