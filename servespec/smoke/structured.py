@@ -151,7 +151,8 @@ def _tool_call(schema_key: str, server: Server) -> Evidence:
             reason = str(error).lower()
             if "chat template" not in reason and "--tool-call-parser" not in reason:
                 raise
-            return skipped(f"the server has no tools: {excerpt(error.response.text)}")
+            told = error.body.get("message") if isinstance(error.body, dict) else error
+            return skipped(f"the server has no tools: {excerpt(str(told))}")
     calls = answer.choices[0].message.tool_calls or []
     if not calls:
         raise ProbeFailed(f"no tool was called: {excerpt(str(answer.choices[0].message.content))!r}")

@@ -19,10 +19,10 @@ from servespec.smoke.structured import DESCRIPTIONS
 pytestmark = [pytest.mark.engine, pytest.mark.usefixtures("one_engine_at_a_time")]
 SpecMaker = Callable[..., Path]
 # A parser without a format of its own: the call is then JSON held to the tool's schema, whatever the model is.
-PARSER = {"args": {"tool_call_parser": "pythonic"}}
+PARSER = {"tool_call_parser": "pythonic"}
 CHANGES: dict[str, dict[str, object]] = {
-    "vllm": {"targets": {"vllm": PARSER}},
-    "sglang": {"targets": {"sglang": PARSER}},
+    "vllm": {"targets": {"vllm": {"args": {**PARSER, "enable_auto_tool_choice": True}}}},
+    "sglang": {"targets": {"sglang": {"args": PARSER}}},
 }
 SKIPPED = {"vllm": {"embeddings"}, "sglang": {"embeddings", "choice"}}
 

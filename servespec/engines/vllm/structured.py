@@ -1,7 +1,8 @@
 """How vLLM is asked for structured output.
 
 ``structured_outputs`` since 0.11.0 (entrypoints/openai/protocol.py), ``guided_*`` before; an option of the request
-either way. Whether a call of a named tool needs --tool-call-parser the server itself says: 0.32.0 refuses it without.
+either way. Whether a call of a named tool needs --enable-auto-tool-choice and --tool-call-parser the server
+itself says: 0.32.0 makes no parser without both (parser/parser_manager.py) and refuses.
 """
 
 from __future__ import annotations
