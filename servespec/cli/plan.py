@@ -66,6 +66,7 @@ def command(
     """
     from servespec.cli._inputs import write_atomically
     from servespec.errors import SourceError, UsageError
+    from servespec.memory.budget import Verdict
     from servespec.plan import Wishes, plan
     from servespec.plan.prices import read
     from servespec.plan.report import as_json, as_text
@@ -100,6 +101,7 @@ def command(
         report = confirm(text, found.best.candidate.engine, output.parent)
         write_atomically(str(output), text)
         sys.stderr.write(f"{output}: {str(report.verdict).replace('_', ' ')} by servespec check\n")
+        return 0 if report.verdict is Verdict.fits else 1
     return 0
 
 

@@ -104,10 +104,9 @@ def least_kv_bytes_per_token(facts: ModelFacts, kv_dtype: str, split: Split) -> 
     return size / split.pipeline
 
 
-def most_kv_bytes(candidate: Candidate, spec: Spec, weights_bytes: int) -> float:
-    """The device's total, or the share of it that the spec allows, less the weights."""
-    share = spec.limits.gpu_memory_fraction or 1.0
-    return candidate.gpu.total_bytes * share - weights_bytes
+def most_kv_bytes(candidate: Candidate, spec: Spec, weights_bytes: int, share: float | None) -> float:
+    """The device's total, or the share of it that the engine takes (else the spec allows), less the weights."""
+    return candidate.gpu.total_bytes * (share or spec.limits.gpu_memory_fraction or 1.0) - weights_bytes
 
 
 def most_concurrency(kv_bytes: float, per_token: float, spec: Spec, demand: Demand) -> float:

@@ -25,6 +25,9 @@ if TYPE_CHECKING:
 SEQUENCE_SETTINGS = ("max_num_seqs", "max_running_requests", "max_batch_size")
 """What engines call the most sequences that they schedule together."""
 
+FRACTION_SETTINGS = ("gpu_memory_utilization", "mem_fraction_static", "cuda_memory_fraction")
+"""What engines call the share of the device that weights and KV cache have together, with more or less beside them."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fit:
@@ -80,6 +83,19 @@ class Evaluator:
             kv_bytes_per_token=kv_bytes_per_token,
             network_bytes_per_second=self.network,
         )
+
+    def memory_share(self, candidate: Candidate) -> float | None:
+        """The engine's memory fraction for the candidate, which costs far less to know than its budget."""
+        from servespec.resolve import Facts, resolve_target
+
+        spec = candidate.spec(self.base)
+        facts = Facts(model=candidate.checkpoint.facts, gpu=candidate.gpu, draft=self._draft)
+        try:
+            settings = resolve_target(spec, candidate.engine, facts, self.directory).deployment.settings
+        except ServespecError:
+            return None  # the evaluation says what it is
+        values = (settings.value(name) for name in FRACTION_SETTINGS)
+        return next((float(value) for value in values if isinstance(value, int | float)), None)
 
     def evaluate(self, candidate: Candidate) -> Fit | Refusal:
         """Resolve, budget and rules of the engine, then the sizing."""

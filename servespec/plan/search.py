@@ -19,6 +19,8 @@ Cost = tuple[float, ...]
 """What an answer is judged by, all to be small: GPUs; price per hour, or memory of all GPUs; then concessions."""
 
 GIB = 2**30
+FREE, BOUNDED, SETTLED = range(3)
+"""How much is known of a waiting candidate: its GPUs; bounds by sizes alone; bounds by its memory fraction too."""
 
 
 @dataclass(slots=True)
@@ -65,25 +67,26 @@ def search(candidates: Iterable[Candidate], evaluator: Evaluator, costs: Costs) 
     """
     outcome = Outcome([])
     best: list[tuple[Cost, tuple[int, ...], Fit]] = []
-    queue: list[tuple[Cost, tuple[int, ...], bool, Candidate]] = []
+    queue: list[tuple[Cost, tuple[int, ...], int, Candidate]] = []
     memo: dict[tuple[object, ...], int | Refusal] = {}
     for candidate in candidates:
         outcome.candidates += 1
-        queue.append((costs.of(candidate, candidate.split.gpus), candidate.rank, False, candidate))
+        queue.append((costs.of(candidate, candidate.split.gpus), candidate.rank, FREE, candidate))
     heapq.heapify(queue)
     while queue:
-        cost, rank, is_bounded, candidate = heapq.heappop(queue)
+        cost, rank, stage, candidate = heapq.heappop(queue)
         better = next((fit for own, its, fit in best if dominates((own, its), (cost, rank))), None)
         if better is not None:
             outcome.dominated[candidate.gpu.name] += 1
             continue
-        if not is_bounded:
-            least = _least_replicas(candidate, evaluator, memo)
+        if stage < SETTLED:
+            share = evaluator.memory_share(candidate) if stage == BOUNDED else None
+            least = _least_replicas(candidate, evaluator, memo, share)
             if isinstance(least, Refusal):
                 outcome.refused.append((candidate, least))
                 continue
             bounded = costs.of(candidate, candidate.split.gpus * least)
-            heapq.heappush(queue, (bounded, rank, True, candidate))
+            heapq.heappush(queue, (bounded, rank, stage + 1, candidate))
             continue
         found = evaluator.evaluate(candidate)
         if isinstance(found, Refusal):
@@ -122,21 +125,26 @@ def pareto(found: Sequence[tuple[Cost, tuple[int, ...], Fit]]) -> list[Fit]:
 
 
 def _least_replicas(
-    candidate: Candidate, evaluator: Evaluator, memo: dict[tuple[object, ...], int | Refusal]
+    candidate: Candidate,
+    evaluator: Evaluator,
+    memo: dict[tuple[object, ...], int | Refusal],
+    share: float | None,
 ) -> int | Refusal:
-    """Replicas that are needed at the least, or why the configuration cannot be an answer."""
+    """Replicas that are needed at the least, or why the configuration cannot be an answer.
+
+    ``share`` is the engine's memory fraction where it is known already.
+    """
     if bounds.is_free_of_bounds(evaluator.base, candidate.engine):
         return 1
-    key = (id(candidate.checkpoint), candidate.gpu.name, candidate.split, candidate.kv_dtype)
+    key = (id(candidate.checkpoint), candidate.gpu.name, candidate.split, candidate.kv_dtype, share)
     if key not in memo:
-        memo[key] = _reckon(candidate, evaluator)
+        memo[key] = _reckon(candidate, evaluator, share)
     return memo[key]
 
 
-def _reckon(candidate: Candidate, evaluator: Evaluator) -> int | Refusal:
+def _reckon(candidate: Candidate, evaluator: Evaluator, share: float | None) -> int | Refusal:
     weights = bounds.least_weights_bytes(candidate)
-    gpu = candidate.gpu
-    kv_bytes = bounds.most_kv_bytes(candidate, evaluator.base, weights)
+    kv_bytes = bounds.most_kv_bytes(candidate, evaluator.base, weights, share)
     if kv_bytes <= 0:
         room = (kv_bytes + weights) / GIB
         message = f"at least {weights / GIB:,.1f} GiB of weights on each GPU, {room:,.1f} GiB there"
@@ -151,7 +159,7 @@ def _reckon(candidate: Candidate, evaluator: Evaluator) -> int | Refusal:
             f"{kv_bytes / GIB:,.1f} GiB at most for KV cache, one request of the workload needs {need:,.1f}"
         )
         return Refusal("kv_cache", message)
-    if not gpu.bandwidth_bytes_per_second:
+    if not candidate.gpu.bandwidth_bytes_per_second:
         return 1
     sized = size(evaluator.machine(candidate, weights, per_token), evaluator.demand, concurrency)
     return (
