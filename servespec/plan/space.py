@@ -61,6 +61,11 @@ def problem_of(split: Split, facts: ModelFacts) -> str | None:
     """Why a model cannot be split so; None where it can."""
     if facts.attention_heads and facts.attention_heads % split.tensor:
         return f"{facts.attention_heads} attention heads do not divide by tensor {split.tensor}"
+    ranks = (
+        split.tensor * split.data
+    )  # vLLM shards experts over replicas too (fused_moe/config.py FusedMoEParallelConfig)
+    if facts.moe is not None and facts.moe.intermediate_size % ranks:
+        return f"experts of {facts.moe.intermediate_size} features do not divide by {ranks} ranks"
     if split.pipeline > facts.layers:
         return f"{facts.layers} layers are fewer than {split.pipeline} pipeline stages"
     return None
