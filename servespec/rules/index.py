@@ -94,6 +94,7 @@ INDEX: tuple[tuple[str, str, str, str, str, str | None, str, tuple[str, ...]], .
     ("SV266", "vllm-kv-transfer-expandable-segments", "servespec.engines.vllm.rules.compilation", "kv_transfer_expandable_segments", "target", "vllm", ">=0.25", ("args.kv_transfer_config",)),
     ("SV267", "vllm-backend-without-sinks", "servespec.engines.vllm.rules.schemes", "backend_without_sinks", "target", "vllm", ">=0.10.1", ("args.attention_backend", "env.VLLM_ATTENTION_BACKEND")),
     ("SV268", "vllm-fp8-kv-cache-before-ada", "servespec.engines.vllm.rules.schemes", "fp8_kv_cache_before_ada", "target", "vllm", ">=0.11,<0.12", ("kv_cache.dtype", "args.kv_cache_dtype")),
+    ("SV269", "vllm-mtp-without-layers", "servespec.engines.vllm.rules.speculation", "mtp_without_layers", "target", "vllm", ">=0.11", ("speculative", "args.speculative_config")),
     ("SV270", "vllm-local-replicas-above-all", "servespec.engines.vllm.rules.nodes", "local_replicas_above_all", "target", "vllm", ">=0.9", ("args.data_parallel_size_local",)),
     ("SV271", "vllm-external-balancing-of-dense-model", "servespec.engines.vllm.rules.nodes", "external_balancing_of_dense_model", "target", "vllm", ">=0.25", ("args.data_parallel_external_lb", "args.data_parallel_rank")),
     ("SV272", "vllm-external-balancing-of-one", "servespec.engines.vllm.rules.nodes", "external_balancing_of_one", "target", "vllm", ">=0.11", ("args.data_parallel_external_lb",)),

@@ -13,6 +13,7 @@ from types import MappingProxyType
 from servespec.calibration.model import Conditions
 from servespec.deployment import Deployment
 from servespec.engines.tgi import shortfalls
+from servespec.engines.tgi.own_models import OWN_MODELS
 from servespec.engines.tgi.policies import WIGGLE_OF_DEVICE, is_since
 from servespec.engines.tgi.warmup import WarmupBatch, activation, non_torch, warmup_batch
 from servespec.engines.tgi.weights import weights
@@ -137,6 +138,12 @@ def _refuse_unmodelled(deployment: Deployment) -> None:
         raise UnmodelledError(f"an encoder-decoder model ({model.architecture}) on TGI")
     if not _is_plain(model):
         raise UnmodelledError(f"{model.architecture} on TGI")
+    if is_since(deployment.version, "3.0") and model.model_type not in OWN_MODELS:
+        raise UnmodelledError(
+            f"{model.architecture} on TGI",
+            f"TGI {deployment.version} has no model of its own for {model.model_type}: transformers' class runs it, if "
+            "its transformers knows it, without TGI's own cache",
+        )
 
 
 def _is_plain(model: ModelFacts) -> bool:

@@ -11,6 +11,7 @@ from servespec.engines.vllm.rules.view import (
     speculation_key,
     tensor_parallel,
 )
+from servespec.models.facts import Part
 from servespec.rules.base import Finding, rule
 from servespec.rules.subject import Subject
 
@@ -123,6 +124,34 @@ def speculation_without_draft(subject: Subject) -> Iterable[Finding]:
         return
     yield Finding(
         message=f"speculation by {method or 'a draft model'} needs a draft checkpoint: name it in speculative.model",
+        key=speculation_key(subject, "method"),
+    )
+
+
+@rule(
+    code="SV269",
+    name="vllm-mtp-without-layers",
+    severity=Severity.error,
+    engine="vllm",
+    versions=">=0.11",
+    summary="Speculation by mtp needs a checkpoint with multi-token prediction layers.",
+    explanation="mtp drafts with layers that the checkpoint itself brings (DeepSeek-V3, GLM-4.5, Qwen3-Next and "
+    "others). A checkpoint without them has nothing to draft with, and vLLM does not start.",
+    error_text="Unsupported speculative method: 'mtp'",
+    fix="Use ngram, or a draft model of the same family.",
+    source="vLLM 0.32.0 vllm/config/speculative.py __post_init__, MTPModelTypes",
+    triggers=SPECULATION,
+)
+def mtp_without_layers(subject: Subject) -> Iterable[Finding]:
+    """Method mtp on a checkpoint without such layers."""
+    config, model = speculation(subject), subject.model
+    method = config.get("method")
+    if not isinstance(method, str) or not method.endswith("mtp") or config.get("model"):
+        return
+    if any(group.part is Part.mtp for group in model.tensors) or "mtp_layers_not_counted" in model.extra:
+        return
+    yield Finding(
+        message=f"{model.id} has no multi-token prediction layers to draft with",
         key=speculation_key(subject, "method"),
     )
 
