@@ -43,7 +43,7 @@ its rows) was read from a row of that GPU or family; most constants are read fro
 estimate (least squares through the exact rows; 0 if none is left). The remaining constants (32 MiB of cuBLAS workspace,
 50 MiB of compiled runs, the padding of packed weights, the catalogue's measured device memory, SGLang's and TGI's) stay
 as they are. A constant whose rows all come from one GPU (NCCL with the fused all-reduce) has no like rows left without
-it: the worst errors of the GPU table are that fallback, and not the constant on a card of the same kind."""
+it: where the refitted errors are far above the standing ones, that is the fallback."""
 
 
 def document(
