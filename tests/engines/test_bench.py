@@ -30,7 +30,7 @@ from servespec.spec.model import Workload
 pytestmark = pytest.mark.engine
 SpecMaker = Callable[..., Path]
 WORKLOAD = {"input_tokens": 128, "output_tokens": 16, "requests": 12, "concurrency": 4}
-PAIRS = 8
+PAIRS = 6
 LARGER = {"num_hidden_layers": 24, "hidden_size": 1024, "intermediate_size": 2048}
 """Steps of the tiny model take less than what sends and reads it on the same cores; these take tens of milliseconds."""
 TOLERANCE = 0.05
