@@ -68,4 +68,5 @@ def sampler_ambiguity_bytes(shape: ProfileShape) -> int:
 
 def _samples_by_flashinfer(shape: ProfileShape) -> bool:
     first, end = FLASHINFER_WHEN_INSTALLED
-    return shape.has_flashinfer and first <= shape.release < end
+    installed = shape.has_flashinfer or shape.is_likely_to_have_flashinfer
+    return installed and first <= shape.release < end

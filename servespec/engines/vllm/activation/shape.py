@@ -31,7 +31,9 @@ ELEMENT_BYTES = {"float32": 4, "bfloat16": 2, "float16": 2}
 class ProfileShape:
     """Sizes of the profile run on one rank.
 
-    ``mlp_follows_experts``: a dense MLP runs after the first mixture of experts. ``has_flashinfer``: the
+    ``mlp_follows_experts``: a dense MLP runs after the first mixture of experts. ``is_likely_to_have_flashinfer``: GPUs
+    that share the host's memory run vLLM from the vendor's images, which bring FlashInfer (idx-spark-qwen3moe agrees
+    with that, and with nothing else). ``has_flashinfer``: the
     spec itself shows that FlashInfer is installed. ``tokens`` and ``sequences`` are max_num_batched_tokens and max_num_seqs; ``*_size`` are elements a
     token on this rank. ``runner`` is ``v0``, ``v1`` or ``v2``.
     """
@@ -55,6 +57,7 @@ class ProfileShape:
     mlp_is_gated: bool
     mlp_follows_experts: bool
     has_flashinfer: bool
+    is_likely_to_have_flashinfer: bool
 
 
 def release_of(version: str) -> tuple[int, ...]:
@@ -102,6 +105,7 @@ def profile_shape(deployment: Deployment) -> ProfileShape:
         ),
         mlp_follows_experts=_mlp_follows_experts(deployment),
         has_flashinfer="FLASHINFER" in str(settings.value("attention_backend")).upper(),
+        is_likely_to_have_flashinfer=deployment.gpu.unified_memory,
     )
 
 
