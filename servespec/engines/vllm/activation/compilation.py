@@ -35,7 +35,7 @@ def compilation_term(shape: ProfileShape, model: ModelFacts) -> Term | None:
         "first compilation",
         embedding + hidden,
         "embeddings of this rank + 2 × max_num_batched_tokens × hidden × element bytes",
-        f"vllm {'.'.join(map(str, shape.release))}, fitted on h200-vllm-0.25.1/qwen3-8b-graphs8",
+        f"vllm {shape.version}, fitted on h200-vllm-0.25.1/qwen3-8b-graphs8",
         f"{rows:,} × {shape.hidden_size:,} × {shape.element_bytes} + 2 × {shape.tokens:,} × {shape.hidden_size:,} "
         f"× {shape.element_bytes}",
     )

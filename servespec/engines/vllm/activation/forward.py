@@ -63,7 +63,7 @@ def mlp_term(shape: ProfileShape, model: ModelFacts) -> Term:
         "MLP",
         shape.tokens * elements * shape.element_bytes,
         f"max_num_batched_tokens × ({hidden_copies}·hidden + {copies}·intermediate ÷ tp) × element bytes",
-        f"vllm {'.'.join(map(str, shape.release))} {model.architecture} forward",
+        f"vllm {shape.version} {model.architecture} forward",
         f"{shape.tokens:,} × ({hidden_copies}·{shape.hidden_size:,} + {copies}·{shape.intermediate_size:,}) × {shape.element_bytes}",
     )
 
@@ -79,7 +79,7 @@ def attention_term(shape: ProfileShape, model: ModelFacts) -> Term:
         "attention",
         shape.tokens * elements * shape.element_bytes,
         "max_num_batched_tokens × (3·hidden + 2·query + 2·key_value) × element bytes",
-        f"vllm {'.'.join(map(str, shape.release))} {model.architecture} forward",
+        f"vllm {shape.version} {model.architecture} forward",
         f"{shape.tokens:,} × (3·{shape.hidden_size:,} + 2·{shape.query_size:,} + 2·{shape.key_value_size:,}) "
         f"× {shape.element_bytes}",
     )
@@ -109,6 +109,6 @@ def _latent_attention_term(shape: ProfileShape, model: ModelFacts, latent_dim: i
         (expanded + shape.tokens * per_token) * shape.element_bytes,
         "(prefill workspace tokens × heads·(nope + value) + max_num_batched_tokens × "
         "(query + latent + output + hidden)) × element bytes",
-        f"vllm {'.'.join(map(str, shape.release))} layers/attention/mla_attention.py",
+        f"vllm {shape.version} layers/attention/mla_attention.py",
         f"({workspace_tokens:,} × {heads * (nope + value):,} + {shape.tokens:,} × {per_token:,}) × {shape.element_bytes}",
     )

@@ -54,8 +54,7 @@ def sampler_term(shape: ProfileShape) -> Term:
         formula = f"max_num_seqs × vocabulary × {each} + hidden states"
         numbers = f"{shape.sequences:,} × {shape.vocab_size:,} × {each}"
         source = "v1/sample/ops/topk_topp_sampler.py"
-    version = ".".join(map(str, shape.release))
-    return Term("sampler", size, formula, f"vllm {version} {source}", numbers)
+    return Term("sampler", size, formula, f"vllm {shape.version} {source}", numbers)
 
 
 def sampler_ambiguity_bytes(shape: ProfileShape) -> int:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from servespec.models.facts import KVKind, Part, TensorKind
+from servespec.rules.versions import release
 
 if TYPE_CHECKING:
     from servespec.deployment import Deployment
@@ -39,6 +40,7 @@ class ProfileShape:
     """
 
     runner: str
+    version: str
     release: tuple[int, ...]
     eager: bool
     tokens: int
@@ -60,23 +62,6 @@ class ProfileShape:
     is_likely_to_have_flashinfer: bool
 
 
-def release_of(version: str) -> tuple[int, ...]:
-    """``0.19.2rc1.dev100`` → (0, 19, 2): the numbers that the version begins with."""
-    numbers: list[int] = []
-    for part in version.split("."):
-        digits = ""
-        for character in part:
-            if not character.isdigit():
-                break
-            digits += character
-        if not digits:
-            break
-        numbers.append(int(digits))
-        if digits != part:
-            break
-    return tuple(numbers)
-
-
 def profile_shape(deployment: Deployment) -> ProfileShape:
     """The sizes of the deployment's profile run."""
     settings, model = deployment.settings, deployment.model
@@ -85,7 +70,8 @@ def profile_shape(deployment: Deployment) -> ProfileShape:
     dtype = settings.value("dtype")
     return ProfileShape(
         runner=str(settings.value("model_runner") or "v1"),
-        release=release_of(deployment.version),
+        version=deployment.version,
+        release=release(deployment.version),
         eager=settings.flag("enforce_eager"),
         tokens=settings.integer("max_num_batched_tokens"),
         sequences=min(settings.integer("max_num_seqs"), settings.integer("max_num_batched_tokens")),
