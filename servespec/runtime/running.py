@@ -22,6 +22,9 @@ Enough = Callable[[Observed], bool]
 
 LOG_LINES_KEPT = 20_000
 TAIL_LINES = 15
+UNREADY_GRACE_SECONDS = 2.0
+"""Grace of a server that never answered: it has no request to finish, and engines do not hear SIGTERM while they
+load, profile or compile."""
 _POLL_SECONDS = 0.5
 
 
@@ -82,6 +85,7 @@ class Running:
         self._log: deque[str] = deque(maxlen=LOG_LINES_KEPT)
         self._phase = "starting"
         self._lock = threading.Lock()
+        self._was_ready = False
         self._follower = threading.Thread(target=self._follow, name="log", daemon=True)
         self._follower.start()
 
@@ -144,11 +148,16 @@ class Running:
                 what = f"{launch.engine} {launch.version} was not ready after {self.seconds:.0f} s ({self._phase})"
                 raise self._failure(what, None)
             time.sleep(_POLL_SECONDS)
+        self._was_ready = True
 
     def stop(self) -> None:
-        """End the server within its grace period; a second interrupt ends it at once. Idempotent."""
+        """End the server within its grace period; a second interrupt ends it at once. Idempotent.
+
+        One that was never ready gets ``UNREADY_GRACE_SECONDS``.
+        """
+        grace_seconds = self.launch.stop_seconds if self._was_ready else UNREADY_GRACE_SECONDS
         try:
-            self._backend.stop(self.launch.stop_seconds)
+            self._backend.stop(grace_seconds)
         except KeyboardInterrupt:
             self._backend.kill()
             self._backend.stop(0)

@@ -109,6 +109,15 @@ def test_a_server_that_ignores_sigterm_is_killed_after_its_grace(launch: LaunchM
     assert session_of(pid) == []
 
 
+def test_a_server_that_never_answered_is_not_waited_for(launch: LaunchMaker) -> None:
+    line = "INFO 01-01 00:00:00 [kv_cache_utils.py:1] GPU KV cache size: 1,024 tokens"
+    deaf = launch("--ignore-sigterm", "--say", line, "--slow", "60", stop_seconds=60)
+    with begin(deaf, enough=lambda seen: seen.kv_tokens == 1024) as running:
+        pid, asked = pid_of(running), time.monotonic()
+    assert time.monotonic() - asked < 20
+    assert session_of(pid) == []
+
+
 def test_a_start_that_fails_gives_exit_code_decisive_line_and_remedy(launch: LaunchMaker) -> None:
     refusal = (
         "ValueError: To serve at least one request with the model's max seq len (2048), (0.5 GiB KV cache is "
