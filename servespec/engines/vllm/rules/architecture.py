@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import json
+from collections.abc import Iterable, Mapping
+from functools import cache
+from pathlib import Path
 
 from servespec.diagnostics import Severity
-from servespec.engines.vllm.rules.architectures import ARCHITECTURES
 from servespec.rules.base import Finding, rule
 from servespec.rules.subject import Subject
 from servespec.rules.versions import holds
@@ -14,8 +16,11 @@ FALLBACK_SINCE = "0.7.2"
 """The first release that runs other architectures by Transformers' classes: TransformersModel in its registry."""
 
 
-def _stretch(architecture: str) -> tuple[str, str] | None:
-    return ARCHITECTURES.get(architecture)
+@cache
+def _registry() -> Mapping[str, tuple[str | None, str | None]]:
+    """Architecture → (first release, None: in the oldest already; first release without it, None: still there)."""
+    data = json.loads(Path(__file__).with_name("architectures.json").read_bytes())
+    return {name: (since, until) for name, (since, until) in data["architectures"].items()}
 
 
 @rule(
@@ -35,7 +40,7 @@ def _stretch(architecture: str) -> tuple[str, str] | None:
 def architecture_unknown(subject: Subject) -> Iterable[Finding]:
     """The architecture is not in the release's registry."""
     name, version = subject.model.architecture, subject.version
-    found = _stretch(name)
+    found = _registry().get(name)
     if found is None:
         story = "no release that is known has one"
     else:
