@@ -32,7 +32,7 @@ class Case:
     def started(self) -> bool | None:
         """Whether the engine started; None where the log does not show it."""
         outcome = self.measured.get("outcome")
-        return None if outcome is None else outcome == "started"
+        return None if outcome is None else outcome in ("started", "allocated")
 
     def decided_by_unknown(self, figure: str) -> bool:
         """Whether an input that the row does not give decides the figure, so that it cannot be held against us."""

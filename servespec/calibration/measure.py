@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import TYPE_CHECKING, Any
 
 from servespec.calibration.rows import Row
@@ -25,8 +25,10 @@ SETTLE_SECONDS = 60.0
 
 SLACK_BYTES = 64 * 2**20
 
-ROUNDING = {"weights_bytes": 5_368_709, "activation_bytes": 5_368_709, "non_torch_bytes": 5_368_709}
-"""Half of the 0.01 GiB to which engines round these in their logs."""
+ROUNDING_BYTES = 5_368_709
+"""Half of the 0.01 GiB to which engines round sizes in their logs."""
+LOGGED = ("weights_bytes", "activation_bytes", "non_torch_bytes")
+"""Sizes that only the log has; that of the KV cache is exact where a server answers."""
 
 
 def measure(
@@ -64,7 +66,8 @@ def measure(
     after = _settled(before)
     if after is not None:
         memory["after"] = after
-    return _row(trial, {**outcome, **_figures(seen)}, memory, seconds)
+    logged = LOGGED if outcome["outcome"] == "started" else (*LOGGED, "kv_cache_bytes")
+    return _row(trial, {**outcome, **_figures(seen)}, logged, memory, seconds)
 
 
 def _is_allocated(seen: Observed) -> bool:
@@ -102,7 +105,13 @@ def _figures(seen: Observed) -> dict[str, Any]:
     return found
 
 
-def _row(trial: Trial, measured: Mapping[str, Any], memory: Mapping[str, int], seconds: float) -> Row:
+def _row(
+    trial: Trial,
+    measured: Mapping[str, Any],
+    logged: Collection[str],
+    memory: Mapping[str, int],
+    seconds: float,
+) -> Row:
     deployment = trial.deployment
     when = get_engine(deployment.engine).conditions(deployment)
     spec = deployment.spec.model_copy(
@@ -116,7 +125,7 @@ def _row(trial: Trial, measured: Mapping[str, Any], memory: Mapping[str, int], s
         spec=spec.model_dump(mode="json", exclude_defaults=True),
         predicted=trial.predicted,
         measured=measured,
-        precision={name: value for name, value in ROUNDING.items() if name in measured},
+        precision={name: ROUNDING_BYTES for name in logged if name in measured},
         gpu_memory=memory,
         seconds=seconds,
         eager=when.eager,
