@@ -16,7 +16,9 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent / "flags"))
 
-from packages import RangeReader, Release, releases, version_key
+from packages import RangeReader, Release, releases
+
+from servespec.rules.versions import version_key
 
 OUT = Path(__file__).resolve().parents[1] / "servespec" / "engines" / "vllm" / "rules" / "architectures.json"
 REGISTRY = "vllm/model_executor/models/registry.py"
@@ -67,7 +69,10 @@ def rows(known: dict[str, set[str]]) -> list[tuple[str, str | None, str | None]]
 
 def document(found: dict[str, list[str | None]], newest: str) -> str:
     """The file's text: one architecture a line."""
-    head = {"source": f"{REGISTRY} of every release on PyPI, {SINCE} to {newest}", "columns": ["since", "until"]}
+    head = {
+        "source": f"{REGISTRY} of every release on PyPI, {SINCE} to {newest}",
+        "columns": ["since", "until"],
+    }
     lines = [f"{json.dumps(name)}: {json.dumps(stretch)}" for name, stretch in found.items()]
     start = json.dumps(head, indent=1).removesuffix("\n}")
     return f'{start},\n "architectures": {{\n' + ",\n".join(lines) + "\n }\n}\n"

@@ -16,6 +16,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from servespec.rules.versions import version_key
+
 _BLOCK_BYTES = 4 * 1024 * 1024
 _FINAL = re.compile(r"\d+(?:\.\d+)*(?:\.post\d+)?")
 
@@ -30,13 +32,6 @@ class Release:
     sha256: str
     size_bytes: int
     uploaded: str
-
-
-def version_key(version: str) -> tuple[int, ...]:
-    """Order of release versions: numbers padded to four, then the post number (0 for none)."""
-    main, _, post = version.partition(".post")
-    numbers = [int(part) for part in main.split(".")]
-    return (*numbers, *([0] * (4 - len(numbers))), int(post or 0))
 
 
 def index_url() -> str:

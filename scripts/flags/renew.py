@@ -24,8 +24,10 @@ from typing import Any
 
 import read_tgi
 from catalogue_file import FLAGS_DIR, Row, expand, intervals, read_rows, slim, write_rows
-from packages import Release, extract_sources, releases, version_key
+from packages import Release, extract_sources, releases
 from read_tree import differences
+
+from servespec.rules.versions import version_key
 
 HERE = Path(__file__).resolve().parent
 TGI_REPOSITORY = "https://github.com/huggingface/text-generation-inference"

@@ -8,19 +8,19 @@ engines' published packages by ``scripts/flags/renew.py``. `load` keeps the rows
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache, cached_property, lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from servespec.rules.versions import is_release, version_key
+
 if TYPE_CHECKING:
     from servespec.engines.flag_argv import ParsedArgv
     from servespec.engines.flag_values import Problem
 
 Json = Any
-_NUMBERS = re.compile(r"v?(\d+(?:\.\d+)*)(?:[.-]?post(\d+))?(.*)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,7 +175,7 @@ class FlagCatalogue:
     @property
     def exact(self) -> bool:
         """Whether the version asked for is a known one."""
-        return _is_release(self.asked) and version_key(self.asked) == version_key(self.version)
+        return is_release(self.asked) and version_key(self.asked) == version_key(self.version)
 
     @cached_property
     def syntax(self) -> Syntax:
@@ -290,25 +290,6 @@ class FlagCatalogue:
         from servespec.engines.flag_values import check
 
         return check(self, name, value)
-
-
-@lru_cache(maxsize=1024)
-def version_key(version: str) -> tuple[int, ...]:
-    """Order of versions: four numbers and the post number; a pre-release comes before its release.
-
-    Raises ValueError when the text does not begin with a number.
-    """
-    match = _NUMBERS.match(version)
-    if match is None:
-        raise ValueError(f"{version!r} is no version")
-    numbers = [int(part) for part in match[1].split(".")][:4]
-    is_earlier = re.match(r"[.-]?(a|b|rc|dev|alpha|beta|pre)\d*", match[3] or "") is not None
-    return (*numbers, *([0] * (4 - len(numbers))), -1 if is_earlier else int(match[2] or 0))
-
-
-def _is_release(version: str) -> bool:
-    match = _NUMBERS.match(version)
-    return match is not None and (match[3] == "" or match[3].startswith(("+", "-")))
 
 
 @cache

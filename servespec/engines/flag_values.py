@@ -223,7 +223,7 @@ def _word(catalogue: FlagCatalogue, name: str) -> str | None:
 
 
 def _is_before(catalogue: FlagCatalogue, release: str) -> bool:
-    from servespec.engines.flag_catalogue import version_key
+    from servespec.rules.versions import version_key
 
     return version_key(catalogue.version) < version_key(release)
 

@@ -1,10 +1,38 @@
-"""Which versions a rule holds for: specifiers like ``>=0.10,<0.21`` over release numbers."""
+"""Versions, read in two ways on purpose, here and nowhere else.
+
+`version_key` orders what engines publish, post releases and pre-releases apart: flags and defaults have changed
+between them (SGLang 0.4.6.post4). `release` is the number of the whole release, over which rules hold by specifiers
+like ``>=0.10,<0.21``: a rule that is true of 0.10.1 is true of its candidates, builds and post releases.
+"""
 
 from __future__ import annotations
 
+import re
 from functools import lru_cache
 
+_NUMBERS = re.compile(r"v?(\d+(?:\.\d+)*)(?:[.-]?post(\d+))?(.*)")
+_EARLIER = re.compile(r"[.-]?(a|b|rc|dev|alpha|beta|pre)\d*")
 _OPERATORS = (">=", "<=", "==", "!=", ">", "<")
+
+
+@lru_cache(maxsize=1024)
+def version_key(version: str) -> tuple[int, ...]:
+    """Order of versions: four numbers and the post number; a pre-release comes before its release.
+
+    Raises ValueError when the text does not begin with a number.
+    """
+    match = _NUMBERS.match(version)
+    if match is None:
+        raise ValueError(f"{version!r} is no version")
+    numbers = [int(part) for part in match[1].split(".")][:4]
+    is_earlier = _EARLIER.match(match[3] or "") is not None
+    return (*numbers, *([0] * (4 - len(numbers))), -1 if is_earlier else int(match[2] or 0))
+
+
+def is_release(version: str) -> bool:
+    """Whether the text is a release's number, with or without the name of a build (``0.11.0+cpu``)."""
+    match = _NUMBERS.match(version)
+    return match is not None and (match[3] == "" or match[3].startswith(("+", "-")))
 
 
 @lru_cache(maxsize=512)

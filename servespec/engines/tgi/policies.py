@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TypeVar
 
-from servespec.engines.flag_catalogue import version_key
+from servespec.rules.versions import version_key
 
 T = TypeVar("T")
 

@@ -11,8 +11,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from servespec.deployment import Deployment
-from servespec.engines.flag_catalogue import version_key
 from servespec.engines.vllm.lower import lower
+from servespec.rules.versions import version_key
 from servespec.smoke import structured as suite
 from servespec.smoke.client import client, expect_status, json_of
 from servespec.smoke.probe import Probe, Server

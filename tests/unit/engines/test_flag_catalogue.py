@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 
 from servespec.engines import engine_names, flag_catalogue
-from servespec.engines.flag_catalogue import FlagCatalogue, known_versions, load, newest, version_key
+from servespec.engines.flag_catalogue import FlagCatalogue, known_versions, load, newest
+from servespec.rules.versions import version_key
 
 DATA = Path(__file__).resolve().parents[2] / "data" / "flags"
 HISTORY = [json.loads(line) for line in (DATA / "history.jsonl").read_text().splitlines()]
