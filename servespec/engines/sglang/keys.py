@@ -6,6 +6,16 @@ from collections.abc import Mapping
 
 from servespec.deployment import Deployment, SettingValue
 from servespec.diagnostics import Diagnostic, Severity
+from servespec.engines.common_keys import (
+    DTYPE,
+    LEAVE_IT,
+    LOAD_BALANCER,
+    QUANTIZATION,
+    REVISION,
+    TRUST_REMOTE_CODE,
+    degree,
+    given,
+)
 from servespec.engines.lowering import Key, Way, catalogue_of, explain, flag, say
 from servespec.engines.paths import Paths
 
@@ -23,30 +33,10 @@ KV_DTYPES = {"fp8": "fp8_e4m3"}
 def model_keys(paths: Paths) -> tuple[Key, ...]:
     """Keys of the section ``model``; ``paths`` names folders as the server sees them."""
     return (
-        Key(
-            path="model.revision",
-            is_asked=lambda d: d.spec.model.revision is not None,
-            ways=(flag("revision", lambda d: d.spec.model.revision),),
-            advice="download that revision and give its folder as model.id",
-        ),
-        Key(
-            path="model.dtype",
-            is_asked=lambda d: d.spec.model.dtype != "auto",
-            ways=(flag("dtype", lambda d: d.spec.model.dtype),),
-            advice="take dtype: auto",
-        ),
-        Key(
-            path="model.quantization",
-            is_asked=lambda d: d.spec.model.quantization is not None,
-            ways=(flag("quantization", lambda d: d.spec.model.quantization),),
-            advice="take a checkpoint that is quantized",
-        ),
-        Key(
-            path="model.trust_remote_code",
-            is_asked=lambda d: d.spec.model.trust_remote_code,
-            ways=(flag("trust_remote_code", lambda d: True),),
-            advice="take a version that has the model built in",
-        ),
+        REVISION,
+        DTYPE,
+        QUANTIZATION,
+        TRUST_REMOTE_CODE,
         Key(
             path="model.adapters",
             is_asked=lambda d: d.spec.model.adapters is not None,
@@ -84,30 +74,15 @@ def _adapters(deployment: Deployment, paths: Paths) -> Mapping[str, SettingValue
 
 
 LIMITS = (
-    Key(
-        path="limits.max_model_len",
-        is_asked=lambda d: d.spec.limits.max_model_len is not None,
-        ways=(flag("context_length", lambda d: d.spec.limits.max_model_len),),
-        advice="take another version",
-    ),
+    given("limits.max_model_len", "context_length"),
     Key(
         path="limits.max_input_tokens",
         is_asked=lambda d: d.spec.limits.max_input_tokens is not None,
         advice="SGLang limits prompt and completion together: use limits.max_model_len",
         severity=Severity.warning,
     ),
-    Key(
-        path="limits.max_concurrent_requests",
-        is_asked=lambda d: d.spec.limits.max_concurrent_requests is not None,
-        ways=(flag("max_running_requests", lambda d: d.spec.limits.max_concurrent_requests),),
-        advice="take another version",
-    ),
-    Key(
-        path="limits.max_batched_tokens",
-        is_asked=lambda d: d.spec.limits.max_batched_tokens is not None,
-        ways=(flag("chunked_prefill_size", lambda d: d.spec.limits.max_batched_tokens),),
-        advice="take another version",
-    ),
+    given("limits.max_concurrent_requests", "max_running_requests"),
+    given("limits.max_batched_tokens", "chunked_prefill_size"),
     Key(
         # The spec's share is of the whole device; SGLang's is of weights and KV cache alone.
         path="limits.gpu_memory_fraction",
@@ -118,24 +93,9 @@ LIMITS = (
 )
 
 PARALLEL = (
-    Key(
-        path="parallel.tensor",
-        is_asked=lambda d: d.spec.parallel.tensor > 1,
-        ways=(flag("tp_size", lambda d: d.spec.parallel.tensor),),
-        advice="take another version",
-    ),
-    Key(
-        path="parallel.pipeline",
-        is_asked=lambda d: d.spec.parallel.pipeline > 1,
-        ways=(flag("pp_size", lambda d: d.spec.parallel.pipeline),),
-        advice="use parallel.tensor instead",
-    ),
-    Key(
-        path="parallel.data",
-        is_asked=lambda d: d.spec.parallel.data > 1,
-        ways=(flag("dp_size", lambda d: d.spec.parallel.data),),
-        advice="run several deployments behind a load balancer (deploy.replicas)",
-    ),
+    degree("parallel.tensor", "tp_size"),
+    degree("parallel.pipeline", "pp_size", "use parallel.tensor instead"),
+    degree("parallel.data", "dp_size", LOAD_BALANCER),
     Key(
         path="parallel.expert",
         is_asked=lambda d: d.spec.parallel.expert,
@@ -169,16 +129,10 @@ KV_CACHE = (
         path="kv_cache.prefix_caching",
         is_asked=lambda d: d.spec.kv_cache.prefix_caching is False,
         ways=(flag("disable_radix_cache", lambda d: True),),
-        advice="leave it to the engine",
+        advice=LEAVE_IT,
         severity=Severity.warning,
     ),
-    Key(
-        path="kv_cache.block_size",
-        is_asked=lambda d: d.spec.kv_cache.block_size is not None,
-        ways=(flag("page_size", lambda d: d.spec.kv_cache.block_size),),
-        advice="leave it to the engine",
-        severity=Severity.warning,
-    ),
+    given("kv_cache.block_size", "page_size", LEAVE_IT, Severity.warning),
     Key(
         # In gigabytes a rank (sglang/srt/mem_cache/memory_pool_host.py: size * 1e9), whole ones only.
         path="kv_cache.cpu_offload_gib",

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 from servespec.deployment import Deployment, SettingValue
 from servespec.diagnostics import Diagnostic, Severity
+from servespec.engines.common_keys import LOAD_BALANCER, REVISION, TRUST_REMOTE_CODE, given
 from servespec.engines.lowering import Key, Way, catalogue_of, explain, flag, say
 from servespec.engines.paths import Paths
 
@@ -18,12 +19,7 @@ CACHING_VARIABLES = ("PREFIX_CACHING", "USE_PREFIX_CACHING")
 def model_keys(paths: Paths) -> tuple[Key, ...]:
     """Keys of the section ``model``; ``paths`` names folders as the server sees them."""
     return (
-        Key(
-            path="model.revision",
-            is_asked=lambda d: d.spec.model.revision is not None,
-            ways=(flag("revision", lambda d: d.spec.model.revision),),
-            advice="download that revision and give its folder as model.id",
-        ),
+        REVISION,
         Key(
             path="model.dtype",
             is_asked=lambda d: d.spec.model.dtype != "auto",
@@ -48,12 +44,7 @@ def model_keys(paths: Paths) -> tuple[Key, ...]:
             ),
             advice="take one of the methods of `servespec flags tgi`, or a checkpoint that is quantized",
         ),
-        Key(
-            path="model.trust_remote_code",
-            is_asked=lambda d: d.spec.model.trust_remote_code,
-            ways=(flag("trust_remote_code", lambda d: True),),
-            advice="take a version that has the model built in",
-        ),
+        TRUST_REMOTE_CODE,
         Key(
             path="model.adapters",
             is_asked=lambda d: d.spec.model.adapters is not None and bool(d.spec.model.adapters.modules),
@@ -134,24 +125,9 @@ LIMITS = (
         ),
         advice="take another version",
     ),
-    Key(
-        path="limits.max_concurrent_requests",
-        is_asked=lambda d: d.spec.limits.max_concurrent_requests is not None,
-        ways=(flag("max_concurrent_requests", lambda d: d.spec.limits.max_concurrent_requests),),
-        advice="take another version",
-    ),
-    Key(
-        path="limits.max_batched_tokens",
-        is_asked=lambda d: d.spec.limits.max_batched_tokens is not None,
-        ways=(flag("max_batch_prefill_tokens", lambda d: d.spec.limits.max_batched_tokens),),
-        advice="take another version",
-    ),
-    Key(
-        path="limits.gpu_memory_fraction",
-        is_asked=lambda d: d.spec.limits.gpu_memory_fraction is not None,
-        ways=(flag("cuda_memory_fraction", lambda d: d.spec.limits.gpu_memory_fraction),),
-        advice="take another version",
-    ),
+    given("limits.max_concurrent_requests", "max_concurrent_requests"),
+    given("limits.max_batched_tokens", "max_batch_prefill_tokens"),
+    given("limits.gpu_memory_fraction", "cuda_memory_fraction"),
 )
 
 PARALLEL = (
@@ -163,7 +139,7 @@ PARALLEL = (
     Key(
         path="parallel.data",
         is_asked=lambda d: d.spec.parallel.data > 1,
-        advice="run several deployments behind a load balancer (deploy.replicas)",
+        advice=LOAD_BALANCER,
     ),
     Key(
         path="parallel.expert",

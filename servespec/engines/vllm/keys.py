@@ -6,6 +6,16 @@ from collections.abc import Mapping
 
 from servespec.deployment import Deployment, SettingValue
 from servespec.diagnostics import Diagnostic, Severity
+from servespec.engines.common_keys import (
+    DTYPE,
+    LEAVE_IT,
+    LOAD_BALANCER,
+    QUANTIZATION,
+    REVISION,
+    TRUST_REMOTE_CODE,
+    degree,
+    given,
+)
 from servespec.engines.lowering import Key, Way, catalogue_of, explain, flag, say
 from servespec.engines.paths import Paths
 
@@ -17,30 +27,10 @@ LOOKUP_WORDS = 5
 def model_keys(paths: Paths) -> tuple[Key, ...]:
     """Keys of the section ``model``; ``paths`` names folders as the server sees them."""
     return (
-        Key(
-            path="model.revision",
-            is_asked=lambda d: d.spec.model.revision is not None,
-            ways=(flag("revision", lambda d: d.spec.model.revision),),
-            advice="download that revision and give its folder as model.id",
-        ),
-        Key(
-            path="model.dtype",
-            is_asked=lambda d: d.spec.model.dtype != "auto",
-            ways=(flag("dtype", lambda d: d.spec.model.dtype),),
-            advice="take dtype: auto",
-        ),
-        Key(
-            path="model.quantization",
-            is_asked=lambda d: d.spec.model.quantization is not None,
-            ways=(flag("quantization", lambda d: d.spec.model.quantization),),
-            advice="take a checkpoint that is quantized",
-        ),
-        Key(
-            path="model.trust_remote_code",
-            is_asked=lambda d: d.spec.model.trust_remote_code,
-            ways=(flag("trust_remote_code", lambda d: True),),
-            advice="take a version that has the model built in",
-        ),
+        REVISION,
+        DTYPE,
+        QUANTIZATION,
+        TRUST_REMOTE_CODE,
         Key(
             path="model.adapters",
             is_asked=lambda d: d.spec.model.adapters is not None,
@@ -64,57 +54,22 @@ def _adapters(deployment: Deployment, paths: Paths) -> Mapping[str, SettingValue
 
 
 LIMITS = (
-    Key(
-        path="limits.max_model_len",
-        is_asked=lambda d: d.spec.limits.max_model_len is not None,
-        ways=(flag("max_model_len", lambda d: d.spec.limits.max_model_len),),
-        advice="take another version",
-    ),
+    given("limits.max_model_len", "max_model_len"),
     Key(
         path="limits.max_input_tokens",
         is_asked=lambda d: d.spec.limits.max_input_tokens is not None,
         advice="vLLM limits prompt and completion together: use limits.max_model_len",
         severity=Severity.warning,
     ),
-    Key(
-        path="limits.max_concurrent_requests",
-        is_asked=lambda d: d.spec.limits.max_concurrent_requests is not None,
-        ways=(flag("max_num_seqs", lambda d: d.spec.limits.max_concurrent_requests),),
-        advice="take another version",
-    ),
-    Key(
-        path="limits.max_batched_tokens",
-        is_asked=lambda d: d.spec.limits.max_batched_tokens is not None,
-        ways=(flag("max_num_batched_tokens", lambda d: d.spec.limits.max_batched_tokens),),
-        advice="take another version",
-    ),
-    Key(
-        path="limits.gpu_memory_fraction",
-        is_asked=lambda d: d.spec.limits.gpu_memory_fraction is not None,
-        ways=(flag("gpu_memory_utilization", lambda d: d.spec.limits.gpu_memory_fraction),),
-        advice="take another version",
-    ),
+    given("limits.max_concurrent_requests", "max_num_seqs"),
+    given("limits.max_batched_tokens", "max_num_batched_tokens"),
+    given("limits.gpu_memory_fraction", "gpu_memory_utilization"),
 )
 
 PARALLEL = (
-    Key(
-        path="parallel.tensor",
-        is_asked=lambda d: d.spec.parallel.tensor > 1,
-        ways=(flag("tensor_parallel_size", lambda d: d.spec.parallel.tensor),),
-        advice="take another version",
-    ),
-    Key(
-        path="parallel.pipeline",
-        is_asked=lambda d: d.spec.parallel.pipeline > 1,
-        ways=(flag("pipeline_parallel_size", lambda d: d.spec.parallel.pipeline),),
-        advice="take another version",
-    ),
-    Key(
-        path="parallel.data",
-        is_asked=lambda d: d.spec.parallel.data > 1,
-        ways=(flag("data_parallel_size", lambda d: d.spec.parallel.data),),
-        advice="run several deployments behind a load balancer (deploy.replicas)",
-    ),
+    degree("parallel.tensor", "tensor_parallel_size"),
+    degree("parallel.pipeline", "pipeline_parallel_size"),
+    degree("parallel.data", "data_parallel_size", LOAD_BALANCER),
     Key(
         path="parallel.expert",
         is_asked=lambda d: d.spec.parallel.expert,
@@ -137,20 +92,8 @@ KV_CACHE = (
         ways=(flag("kv_cache_dtype", lambda d: d.spec.kv_cache.dtype),),
         advice="take dtype: auto",
     ),
-    Key(
-        path="kv_cache.prefix_caching",
-        is_asked=lambda d: d.spec.kv_cache.prefix_caching is not None,
-        ways=(flag("enable_prefix_caching", lambda d: d.spec.kv_cache.prefix_caching),),
-        advice="leave it to the engine",
-        severity=Severity.warning,
-    ),
-    Key(
-        path="kv_cache.block_size",
-        is_asked=lambda d: d.spec.kv_cache.block_size is not None,
-        ways=(flag("block_size", lambda d: d.spec.kv_cache.block_size),),
-        advice="leave it to the engine",
-        severity=Severity.warning,
-    ),
+    given("kv_cache.prefix_caching", "enable_prefix_caching", LEAVE_IT, Severity.warning),
+    given("kv_cache.block_size", "block_size", LEAVE_IT, Severity.warning),
     Key(
         path="kv_cache.cpu_offload_gib",
         is_asked=lambda d: d.spec.kv_cache.cpu_offload_gib > 0,
