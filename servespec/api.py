@@ -22,17 +22,21 @@ def load(path: str | Path) -> LoadedSpec:
     return load_spec(path)
 
 
-def resolve(spec: Spec, engine: str, directory: str | Path = ".", *, online: bool = False) -> Deployment:
+def resolve(
+    spec: Spec, engine: str, directory: str | Path = ".", *, online: bool = False, is_up: bool = False
+) -> Deployment:
     """The spec for one engine with every blank filled in.
 
     ``directory`` is the spec's folder, against which relative paths hold; ``online`` lets model
-    facts come from the Hub. Raises UsageError for an engine that there is not, UnknownGPUError,
-    UnknownModelError, SourceError, UnmodelledError.
+    facts come from the Hub. ``is_up``: the server runs already (or has run), so that of ``gpu: local`` what
+    processes hold now says nothing about the start, and the GPU is taken as idle. Raises UsageError for an
+    engine that there is not, UnknownGPUError, UnknownModelError, SourceError, UnmodelledError.
     """
     from servespec.resolve import find_facts_or_raise, resolve_target
 
     folder = Path(directory)
-    return resolve_target(spec, engine, find_facts_or_raise(spec, folder, online=online), folder).deployment
+    facts = find_facts_or_raise(spec, folder, online=online, is_up=is_up)
+    return resolve_target(spec, engine, facts, folder).deployment
 
 
 def check(

@@ -74,6 +74,7 @@ def resolve_target(spec: Spec, engine_name: str, facts: Facts, directory: Path) 
         raise UsageError(f"no engine is named {engine_name!r}; there are {', '.join(engine_names())}")
     engine = get_engine(engine_name)
     target = spec.targets.get(engine_name, Target())
+    _refuse_other_program(engine_name, target)
     asked = target.version or engine.newest_version()
     version = engine.nearest_version(asked)
     target = _with_numbers(target, engine_name, version)
@@ -106,6 +107,21 @@ def resolve_target(spec: Spec, engine_name: str, facts: Facts, directory: Path) 
     )
 
 
+def _refuse_other_program(engine: str, target: Target) -> None:
+    if target.image is None:
+        return
+    from servespec.engines.published import other_program
+
+    program = other_program(engine, target.image)
+    if program is not None:
+        raise UnmodelledError(
+            program,
+            f"the image {target.image} starts {program}, another program than {engine}'s own server: "
+            "neither its flags nor its memory are known here",
+            key=f"targets.{engine}.image",
+        )
+
+
 def _with_numbers(target: Target, engine: str, version: str) -> Target:
     """The target with numbers that are written as words (``"16"``, ``8k``) as what the engine's parser makes of them."""
     if not any(isinstance(value, str) for value in target.args.values()):
@@ -123,9 +139,12 @@ def _with_numbers(target: Target, engine: str, version: str) -> Target:
     return target.model_copy(update={"args": args})
 
 
-def find_facts_or_raise(spec: Spec, directory: Path, *, online: bool = False) -> Facts:
-    """The same for a caller who has no report to write to. Raises ServespecError."""
-    return Facts(gpu=_gpu(spec), model=_model(spec, directory, online), draft=_draft(spec, directory, online))
+def find_facts_or_raise(spec: Spec, directory: Path, *, online: bool = False, is_up: bool = False) -> Facts:
+    """The same for a caller who has no report to write to; ``is_up`` takes the GPU as idle. Raises ServespecError."""
+    gpu = _gpu(spec)
+    if is_up:
+        gpu = gpu.idle()
+    return Facts(gpu=gpu, model=_model(spec, directory, online), draft=_draft(spec, directory, online))
 
 
 def _gpu(spec: Spec) -> GPU:

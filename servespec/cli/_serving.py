@@ -25,8 +25,13 @@ class RefusedError(ServespecError):
     exit_code = 1
 
 
-def deployment_of(file: Path, target: str | None, *, online: bool, force: bool) -> Deployment:
+def deployment_of(
+    file: Path, target: str | None, *, online: bool, force: bool = False, is_up: bool = False
+) -> Deployment:
     """The deployment of one target of a spec that was checked.
+
+    ``is_up``: its server runs already or has run, so nothing is left to refuse, and the GPU's memory is
+    predicted as it was before the start.
 
     Raises:
         UsageError: no target is named and the spec has several.
@@ -46,11 +51,15 @@ def deployment_of(file: Path, target: str | None, *, online: bool, force: bool) 
     if target is not None and target not in engine_names():
         raise UsageError(f"no engine is named {target!r}; there are {', '.join(engine_names())}")
     engine = target or next(iter(engines), None)
-    report = check((loaded,), targets=(engine,) if engine else ())
-    if loaded.spec is None or engine is None or (report.count(Severity.error) and not force):
-        hint = "" if loaded.spec is None else "\n(--force starts it all the same)"
-        raise RefusedError(f"the check refuses it\n{write(report, 'text')}{hint}")
-    return resolve(loaded.spec, engine, loaded.directory, online=online)
+    if loaded.spec is None or engine is None or not (force or is_up):
+        report = check((loaded,), targets=(engine,) if engine else (), online=online)
+        if loaded.spec is None or engine is None or report.count(Severity.error):
+            hint = "" if loaded.spec is None else "\n(--force starts it all the same)"
+            raise RefusedError(f"the check refuses it\n{write(report, 'text')}{hint}")
+        checked = report.files[0].targets[0].deployment
+        if checked is not None:
+            return checked
+    return resolve(loaded.spec, engine, loaded.directory, online=online, is_up=is_up)
 
 
 def choose_place(deployment: Deployment, engine_python: Path | None, compose: str | None) -> Place:

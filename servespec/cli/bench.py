@@ -57,7 +57,7 @@ def command(
 
     if format_name not in FORMATS:
         raise UsageError(f"no format {format_name!r}; there are {', '.join(FORMATS)}")
-    deployment = deployment_of(file, target, online=online, force=force or url is not None)
+    deployment = deployment_of(file, target, online=online, force=force, is_up=url is not None)
     if url is not None:
         report = bench(deployment, url, seed=seed, tell=_tell)
     else:

@@ -22,7 +22,8 @@ def command(
 ) -> int:
     """Show the GPUs, what holds their memory, the driver, engines and container runtimes of this machine.
 
-    Figures of a GPU are the driver's, as nvidia-smi prints them; "seen by engines" is CUDA's total.
+    Figures of a GPU are the driver's in MiB, rounded up as nvidia-smi rounds them (--format json has the bytes);
+    "seen by engines" is CUDA's total.
     """
     from servespec.engines.published import published
     from servespec.errors import UsageError
@@ -69,8 +70,8 @@ def _gpu_lines(gpu: LocalGPU) -> list[str]:
     major, minor = gpu.compute_capability
     lines = [
         f"  {gpu.index}: {gpu.name}{kind}, compute capability {major}.{minor}{ecc}",
-        f"     {_mib(gpu.total_bytes)} total, {_mib(gpu.used_bytes)} used, {_mib(gpu.free_bytes)} free, "
-        f"{_mib(gpu.reserved_bytes)} reserved",
+        f"     {_whole_mib(gpu.total_bytes)} total, {_whole_mib(gpu.used_bytes)} used, "
+        f"{_whole_mib(gpu.free_bytes)} free, {_whole_mib(gpu.reserved_bytes)} reserved",
     ]
     if gpu.usable_bytes is not None:
         difference = catalogue_difference_bytes(gpu)
@@ -84,8 +85,14 @@ def _gpu_lines(gpu: LocalGPU) -> list[str]:
         lines.append(f"     {_mib(gpu.usable_bytes)} seen by engines, {catalogue}")
     for process in gpu.processes:
         held = "an unknown amount" if process.used_bytes is None else _mib(process.used_bytes)
-        lines.append(f"     process {process.pid} holds {held}")
+        name = f" ({process.name})" if process.name else ""
+        lines.append(f"     process {process.pid}{name} holds {held}")
     return lines
+
+
+def _whole_mib(size_bytes: int) -> str:
+    """Rounded up: nvidia-smi shows 644,939,776 reserved bytes, 615.06 MiB, as 616 MiB (docs/evidence)."""
+    return f"{-(-size_bytes // MIB):,} MiB"
 
 
 def _mib(size_bytes: int) -> str:

@@ -39,7 +39,7 @@ def command(
         raise UsageError(f"no format {format_name!r}; there are {', '.join(FORMATS)}")
     text = read_text(log)
     name = target or engine_of(text)
-    deployment = None if spec is None else deployment_of(spec, name, online=online, force=True)
+    deployment = None if spec is None else deployment_of(spec, name, online=online, is_up=True)
     reading = observe(text, name, deployment)
     sys.stdout.write(write(reading, format_name, colour=sys.stdout.isatty()))
     if store_it:

@@ -65,7 +65,7 @@ def command(
         raise UsageError(f"no format {format_name!r}; there are {', '.join(FORMATS)}")
     if suite not in SUITES:
         raise UsageError(f"no suite {suite!r}; there are {', '.join(SUITES)}")
-    deployment = deployment_of(file, target, online=online, force=force or url is not None)
+    deployment = deployment_of(file, target, online=online, force=force, is_up=url is not None)
     if url is not None:
         report = smoke(deployment, url, suite=suite)
     else:

@@ -5,24 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from pathlib import PurePath
 from typing import Any
 
 from servespec.errors import MissingExtraError, ServespecError, UnknownGPUError
 from servespec.hardware.catalogue import named
 from servespec.hardware.cuda_driver import CudaDevice, cuda_devices
-from servespec.hardware.gpu import GPU
+from servespec.hardware.gpu import GPU, GPUProcess
 
 
 class NoDriverError(ServespecError):
     """``hardware.gpu: local`` was asked where no NVIDIA driver answers, or shows no GPU."""
-
-
-@dataclass(frozen=True, slots=True)
-class GPUProcess:
-    """One process that holds memory of a GPU; None where the driver does not tell how much."""
-
-    pid: int
-    used_bytes: int | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,8 +23,9 @@ class LocalGPU:
     """One GPU, or one MIG instance, of this machine.
 
     ``total_bytes``, ``free_bytes``, ``used_bytes`` and ``reserved_bytes`` (kept by the driver, ECC
-    pages among it) are NVML's, as nvidia-smi prints them; ``usable_bytes`` is the total that CUDA
-    and so the engines see, None where the CUDA driver library does not show the device.
+    pages among it) are NVML's own (nvmlMemory_v2_t, where used does not contain reserved): what nvidia-smi
+    prints in whole MiB. ``usable_bytes`` is the total that CUDA and so the engines see, None where the CUDA
+    driver library does not show the device.
     """
 
     index: int
@@ -65,18 +59,20 @@ def inventory() -> Inventory:
     Raises NoDriverError, and MissingExtraError where ``nvidia-ml-py`` is not installed.
     """
     with _nvml() as nvml:
-        by_uuid = {device.uuid: device for device in cuda_devices()}
         version = nvml.nvmlSystemGetCudaDriverVersion_v2()
         found: list[LocalGPU] = []
         for index in range(nvml.nvmlDeviceGetCount()):
             handle = nvml.nvmlDeviceGetHandleByIndex(index)
-            found.append(_read(nvml, handle, index, by_uuid))
-            found += [_read(nvml, each, index, by_uuid) for each in _mig_handles(nvml, handle)]
-        return Inventory(
-            driver_version=_text(nvml.nvmlSystemGetDriverVersion()),
-            cuda_version=f"{version // 1000}.{version % 1000 // 10}",
-            gpus=tuple(found),
-        )
+            found.append(_read(nvml, handle, index))
+            found += [_read(nvml, each, index) for each in _mig_handles(nvml, handle)]
+        driver_version = _text(nvml.nvmlSystemGetDriverVersion())
+    # CUDA is asked last: a process that has initialised it holds some MiB of each GPU itself (3 on an H200).
+    by_uuid = {device.uuid: device for device in cuda_devices()}
+    return Inventory(
+        driver_version=driver_version,
+        cuda_version=f"{version // 1000}.{version % 1000 // 10}",
+        gpus=tuple(_with_cuda(gpu, by_uuid) for gpu in found),
+    )
 
 
 def local_gpu() -> GPU:
@@ -108,6 +104,8 @@ def as_catalogue_row(local: LocalGPU) -> GPU:
         total_bytes=local.usable_bytes or local.total_bytes - local.reserved_bytes,
         total_spread_bytes=0 if local.usable_bytes else known.total_spread_bytes,
         used_bytes=known.used_bytes + local.used_bytes,
+        held_bytes=local.used_bytes,
+        processes=local.processes,
         driver_total_bytes=0 if local.is_mig_instance else local.total_bytes,
         compute_capability=local.compute_capability,
         multiprocessors=local.multiprocessors or known.multiprocessors,
@@ -131,11 +129,19 @@ def _nvml() -> Iterator[Any]:
         pynvml.nvmlShutdown()
 
 
-def _read(nvml: Any, handle: Any, index: int, by_uuid: dict[str, CudaDevice]) -> LocalGPU:
+def _with_cuda(gpu: LocalGPU, by_uuid: dict[str, CudaDevice]) -> LocalGPU:
+    cuda = by_uuid.get(gpu.uuid.removeprefix("GPU-").removeprefix("MIG-"))
+    return (
+        gpu
+        if cuda is None
+        else replace(gpu, usable_bytes=cuda.total_bytes, multiprocessors=cuda.multiprocessors)
+    )
+
+
+def _read(nvml: Any, handle: Any, index: int) -> LocalGPU:
     memory = nvml.nvmlDeviceGetMemoryInfo(handle, version=nvml.nvmlMemory_v2)
     uuid = _text(nvml.nvmlDeviceGetUUID(handle))
     is_mig = uuid.startswith("MIG-")
-    cuda = by_uuid.get(uuid.removeprefix("GPU-").removeprefix("MIG-"))
     capability = _optional(nvml, nvml.nvmlDeviceGetCudaComputeCapability, handle) or (0, 0)
     ecc = _optional(nvml, nvml.nvmlDeviceGetEccMode, handle)
     mig_mode = None if is_mig else _optional(nvml, nvml.nvmlDeviceGetMigMode, handle)
@@ -148,14 +154,22 @@ def _read(nvml: Any, handle: Any, index: int, by_uuid: dict[str, CudaDevice]) ->
         free_bytes=memory.free,
         used_bytes=memory.used,
         reserved_bytes=memory.reserved,
-        usable_bytes=cuda.total_bytes if cuda else None,
+        usable_bytes=None,
         compute_capability=(capability[0], capability[1]),
-        multiprocessors=cuda.multiprocessors if cuda else 0,
+        multiprocessors=0,
         ecc=None if ecc is None else bool(ecc[0]),
         is_mig_instance=is_mig,
         mig_enabled=bool(mig_mode and mig_mode[0]),
-        processes=tuple(GPUProcess(each.pid, each.usedGpuMemory) for each in running),
+        processes=tuple(
+            GPUProcess(each.pid, each.usedGpuMemory, _process_name(nvml, each.pid)) for each in running
+        ),
     )
+
+
+def _process_name(nvml: Any, pid: int) -> str | None:
+    """The program of a process; None where the driver does not tell, as of processes outside of a container."""
+    name = _optional(nvml, nvml.nvmlSystemGetProcessName, pid)
+    return PurePath(_text(name)).name or None if name else None
 
 
 def _mig_handles(nvml: Any, handle: Any) -> Iterator[Any]:

@@ -3,17 +3,68 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from servespec.diagnostics import Fix, Severity
 from servespec.memory.budget import Shortfall, Verdict
 from servespec.rules.base import Card, Finding, rule
 from servespec.rules.subject import Subject
 
+if TYPE_CHECKING:
+    from servespec.hardware.gpu import GPU, GPUProcess
+
+GIB = 2**30
+
 
 def _finding(shortfall: Shortfall) -> Finding:
     return Finding(
         message=shortfall.message, key=shortfall.key, fix=Fix(shortfall.fix) if shortfall.fix else None
     )
+
+
+def _findings(subject: Subject, *, certain: bool) -> Iterator[Finding]:
+    """The shortfalls; where processes on this machine's GPU bring them about, those first and then what is left.
+
+    What the engine lacks because of them is one finding: stopping them mends all of it.
+    """
+    assert subject.budget is not None
+    shortfalls = [each for each in subject.budget.shortfalls if each.certain is certain]
+    gpu = subject.target.gpu
+    if gpu.held_bytes and shortfalls:
+        from servespec.engines import get_engine
+
+        idle = get_engine(subject.target.engine).budget(replace(subject.target, gpu=gpu.idle()))
+        remaining = [each for each in idle.shortfalls if each.certain is certain]
+        if len(remaining) < len(shortfalls):
+            yield _held(gpu, shortfalls)
+            shortfalls = remaining
+    yield from map(_finding, shortfalls)
+
+
+def _held(gpu: GPU, shortfalls: list[Shortfall]) -> Finding:
+    """The processes that hold the GPU, and that stopping them is the way out."""
+    first, *others = shortfalls
+    pids = " ".join(str(process.pid) for process in gpu.processes)
+    stop = f"stop what holds it (kill {pids})" if pids else "stop what holds it (`nvidia-smi` may show it)"
+    beside = "" if others else f"; to start beside it: {first.fix}"
+    return Finding(
+        message=f"{_holders(gpu)} of {gpu.name}: {first.message}",
+        key="hardware.gpu",
+        fix=Fix(stop + beside),
+    )
+
+
+def _holders(gpu: GPU) -> str:
+    if not gpu.processes:
+        return f"processes that the driver does not show here hold {gpu.held_bytes / GIB:,.2f} GiB"
+    return ", ".join(map(_holder, gpu.processes))
+
+
+def _holder(process: GPUProcess) -> str:
+    name = f" ({process.name})" if process.name else ""
+    held = "an unknown part" if process.used_bytes is None else f"{process.used_bytes / GIB:,.2f} GiB"
+    return f"process {process.pid}{name} holds {held}"
 
 
 @rule(
@@ -33,7 +84,7 @@ def does_not_fit(subject: Subject) -> Iterator[Finding]:
     budget = subject.budget
     if budget is None or budget.verdict is not Verdict.does_not_fit:
         return
-    yield from map(_finding, (s for s in budget.shortfalls if s.certain))
+    yield from _findings(subject, certain=True)
 
 
 @rule(
@@ -50,7 +101,7 @@ def tight(subject: Subject) -> Iterator[Finding]:
     budget = subject.budget
     if budget is None or budget.verdict is not Verdict.tight:
         return
-    yield from map(_finding, (s for s in budget.shortfalls if not s.certain))
+    yield from _findings(subject, certain=False)
 
 
 INTERNAL_ERROR = Card(

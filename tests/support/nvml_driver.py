@@ -12,6 +12,7 @@ from servespec.hardware import nvml
 from servespec.hardware.cuda_driver import CudaDevice
 
 MIB = 2**20
+CUDA_BYTES = 3 * MIB  # what a process holds of a GPU once it has initialised CUDA
 UUID = "0f2d6c1e-0000-4000-8000-1234567890ab"
 
 
@@ -23,6 +24,7 @@ class Driver:
 
     def __init__(self, used_mib: int = 0, name: str = "NVIDIA H200") -> None:
         self.used, self.name, self.is_shut_down = used_mib * MIB, name, False
+        self.cuda_is_initialised = False
 
     def nvmlInit(self) -> None: ...
 
@@ -43,9 +45,8 @@ class Driver:
 
     def nvmlDeviceGetMemoryInfo(self, handle: int, version: int) -> SimpleNamespace:
         total, reserved = 150_754_820_096, 644_939_776
-        return SimpleNamespace(
-            total=total, reserved=reserved, used=self.used, free=total - reserved - self.used
-        )
+        used = self.used + (CUDA_BYTES if self.cuda_is_initialised else 0)
+        return SimpleNamespace(total=total, reserved=reserved, used=used, free=total - reserved - used)
 
     def nvmlDeviceGetUUID(self, handle: int) -> str:
         return f"GPU-{UUID}"
@@ -68,6 +69,9 @@ class Driver:
     def nvmlDeviceGetMigDeviceHandleByIndex(self, handle: int, index: int) -> int:
         raise pynvml.NVMLError(pynvml.NVML_ERROR_NOT_FOUND)
 
+    def nvmlSystemGetProcessName(self, pid: int) -> str:
+        return "/opt/engine/bin/python3"
+
     def nvmlDeviceGetComputeRunningProcesses(self, handle: int) -> list[SimpleNamespace]:
         return [SimpleNamespace(pid=4711, usedGpuMemory=self.used)] if self.used else []
 
@@ -76,4 +80,9 @@ def install(monkeypatch: pytest.MonkeyPatch, driver: Driver, usable: int | None 
     for name in (name for name in dir(driver) if name.startswith("nvml")):
         monkeypatch.setattr(pynvml, name, getattr(driver, name))
     devices = () if usable is None else (CudaDevice(UUID, usable, 132),)
-    monkeypatch.setattr(nvml, "cuda_devices", lambda: devices)
+
+    def cuda_devices() -> tuple[CudaDevice, ...]:
+        driver.cuda_is_initialised = True
+        return devices
+
+    monkeypatch.setattr(nvml, "cuda_devices", cuda_devices)

@@ -1,10 +1,13 @@
 import json
+from pathlib import Path
 
 import pynvml
 import pytest
 
 from servespec.cli import invoke
 from tests.support.nvml_driver import Driver, install
+
+ROOT = Path(__file__).parents[3]
 
 
 def test_a_gpu_is_shown_in_the_driver_s_own_figures(
@@ -16,7 +19,18 @@ def test_a_gpu_is_shown_in_the_driver_s_own_figures(
     assert "NVIDIA H200, compute capability 9.0, ECC on" in out
     assert "143,771 MiB total, 2,048 MiB used" in out
     assert "143,156 MiB seen by engines, as in the catalogue" in out
-    assert "process 4711 holds 2,048 MiB" in out
+    assert "process 4711 (python3) holds 2,048 MiB" in out
+
+
+def test_an_idle_gpu_has_the_figures_that_nvidia_smi_printed_for_it(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    lines = (ROOT / "docs" / "evidence" / "h200-nvidia-smi.txt").read_text().splitlines()
+    (row,) = (line for line in lines if line.startswith("NVIDIA H200,"))
+    total, reserved, used, free = (f"{int(cell.removesuffix(' MiB')):,} MiB" for cell in row.split(", ")[1:5])
+    install(monkeypatch, Driver())
+    assert invoke(["doctor"]) == 0
+    assert f"{total} total, {used} used, {free} free, {reserved} reserved" in capsys.readouterr().out
 
 
 def test_programs_get_the_same_as_one_object(

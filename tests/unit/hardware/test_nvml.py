@@ -4,6 +4,7 @@ import pynvml
 import pytest
 
 from servespec.hardware import find, nvml
+from servespec.hardware.gpu import GPUProcess
 from tests.support.nvml_driver import MIB, Driver, install
 
 
@@ -31,9 +32,30 @@ def test_without_the_cuda_library_the_driver_s_reserve_is_taken_off(monkeypatch:
 
 def test_what_other_processes_hold_counts_as_used(monkeypatch: pytest.MonkeyPatch) -> None:
     install(monkeypatch, Driver(used_mib=2048))
-    assert find("local").used_bytes == find("H200").used_bytes + 2048 * MIB
+    gpu = find("local")
+    assert gpu.used_bytes == find("H200").used_bytes + 2048 * MIB
+    assert gpu.processes == (GPUProcess(4711, 2048 * MIB, "python3"),)
+    assert gpu.idle().used_bytes == find("H200").used_bytes
+    assert gpu.idle().processes == ()
+
+
+def test_what_asking_cuda_takes_itself_is_not_counted(monkeypatch: pytest.MonkeyPatch) -> None:
+    driver = Driver()
+    install(monkeypatch, driver)
     (shown,) = nvml.inventory().gpus
-    assert shown.processes == (nvml.GPUProcess(4711, 2048 * MIB),)
+    assert shown.used_bytes == 0
+    assert shown.usable_bytes == 150_109_880_320
+    assert driver.cuda_is_initialised
+
+
+def test_a_process_that_the_driver_cannot_name_has_no_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fails(pid: int) -> str:
+        raise pynvml.NVMLError(pynvml.NVML_ERROR_NOT_FOUND)
+
+    driver = Driver(used_mib=2048)
+    driver.nvmlSystemGetProcessName = fails
+    install(monkeypatch, driver)
+    assert find("local").processes == (GPUProcess(4711, 2048 * MIB, None),)
 
 
 def test_the_inventory_says_what_the_driver_says(monkeypatch: pytest.MonkeyPatch) -> None:
