@@ -126,7 +126,7 @@ def _check_target(
         resolution = resolve_target(spec, engine, facts, loaded.directory)
     except UnmodelledError as error:
         part = TargetReport(engine=engine, version=version, verdict=Verdict.unknown)
-        return part, [unmodelled(error, engine, "model.id")]
+        return part, [unmodelled(error, engine, error.key)]
     deployment = resolution.deployment
     found = list(resolution.diagnostics)
     budget, problem = _budget(deployment)

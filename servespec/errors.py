@@ -29,13 +29,13 @@ class UnknownModelError(SourceError):
 class UnmodelledError(ServespecError):
     """The architecture, quantization or setting is known but not modelled, so no budget can be made.
 
-    ``what`` names it, as in ``architecture FooForCausalLM``.
+    ``what`` names it, as in ``architecture FooForCausalLM``; ``key`` is where the spec asks for it.
     """
 
-    def __init__(self, what: str, message: str | None = None) -> None:
+    def __init__(self, what: str, message: str | None = None, key: str = "model.id") -> None:
         """Keep what is not modelled, to be named in the diagnostic."""
         super().__init__(message or f"{what} is not modelled")
-        self.what = what
+        self.what, self.key = what, key
 
 
 class UnknownGPUError(ServespecError):

@@ -55,12 +55,20 @@ def successor(catalogue: FlagCatalogue, name: str) -> Successor | None:
     row = _table(catalogue.engine).get(snake)
     if row is not None and "drop" in row:
         return Successor({}, f"leave it out, {row['drop']}")
-    if row is not None and all(catalogue.get(flag) is not None for flag in row["give"]):
+    if row is not None and all(_takes(catalogue, *pair) for pair in row["give"].items()):
         return Successor(row["give"], f"give {_words(row['give'])}")
     if row is not None and len(row["give"]) == 1:
         return successor(catalogue, next(iter(row["give"])))
     named = catalogue.replacement(snake)
     return Successor({named: _VALUE}, f"give {named}") if named is not None and row is None else None
+
+
+def _takes(catalogue: FlagCatalogue, name: str, value: Any) -> bool:
+    """Whether the version has the flag, and the keys of it that are to be given."""
+    flag = catalogue.get(name)
+    if flag is None:
+        return False
+    return not isinstance(value, Mapping) or not flag.closed or set(value) <= set(flag.keys or ())
 
 
 def _words(give: Mapping[str, Any], prefix: str = "") -> str:

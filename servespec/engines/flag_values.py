@@ -177,7 +177,9 @@ def unknown(catalogue: FlagCatalogue, name: str, index: int = -1) -> Problem:
     earlier = [stretch for stretch in lifetimes if not _is_before(catalogue, stretch.since)]
     story, hint, suggestion = "", "", None
     if earlier:
-        story = f": it was removed in {earlier[-1].until}"
+        later = [stretch for stretch in lifetimes if stretch not in earlier]
+        back = f" and is there again since {later[0].since}" if later else ""
+        story = f": it was removed in {earlier[-1].until}{back}"
     elif lifetimes:
         story = f": it came in {lifetimes[0].since}"
     instead = successor(catalogue, name) if lifetimes else None
@@ -185,6 +187,8 @@ def unknown(catalogue: FlagCatalogue, name: str, index: int = -1) -> Problem:
         hint = f"; {instead.words}"
         if list(instead.give.values()) == ["$value"]:
             suggestion = _word(catalogue, next(iter(instead.give)))
+    elif earlier:
+        hint = "; nothing is known to take its place: leave it out"
     elif not lifetimes:
         suggestion = _similar(catalogue, shown)
         hint = f"; did you mean {suggestion}?" if suggestion else _owner(catalogue, shown)

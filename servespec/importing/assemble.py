@@ -11,6 +11,7 @@ from servespec.engines import get_engine
 from servespec.engines.flag_argv import ParsedArgv
 from servespec.engines.flag_catalogue import known_versions, load
 from servespec.engines.lifting import UNKNOWN_MODEL, has_reference
+from servespec.engines.published import other_program
 from servespec.errors import UnknownGPUError
 from servespec.importing.servers import Server
 
@@ -43,7 +44,10 @@ def assemble(server: Server, engine_version: str | None) -> ImportedSpec:
         comments[f"targets.{server.engine}.version"] = "assumed: the newest that takes these flags"
     parsed = load(server.engine, version).parse(server.argv)
     lifted: dict[str, Any] = dict(get_engine(server.engine).lift(server.argv, server.environment, version))
-    notes += _left_out(server, parsed)
+    program = other_program(server.engine, server.image)
+    notes += _left_out(server, parsed, is_checked=program is None)
+    if program is not None:
+        notes.append(f"the image starts {program}: its flags are another program's, kept and not checked")
     data: dict[str, Any] = {"servespec": "v1"}
     lifted["model"] = dict(lifted["model"])
     if lifted["model"]["id"] == UNKNOWN_MODEL and server.model:
@@ -91,7 +95,7 @@ def _is_of_reference(server: Server, index: int) -> bool:
     )
 
 
-def _left_out(server: Server, parsed: ParsedArgv) -> list[str]:
+def _left_out(server: Server, parsed: ParsedArgv, *, is_checked: bool) -> list[str]:
     """What could not be carried, as its value is known to the source's own environment alone, and what is wrong."""
     notes = []
     for name, value in parsed.values.items():
@@ -108,7 +112,7 @@ def _left_out(server: Server, parsed: ParsedArgv) -> list[str]:
         word = server.argv[problem.index]
         if problem.code == "extra-argument":
             notes.append(f"left out: {word}" + ("" if has_reference(word) else ", which belongs to no flag"))
-        elif not _is_of_reference(server, problem.index):
+        elif is_checked and not _is_of_reference(server, problem.index):
             notes.append(f"the engine would refuse this: {problem.message}")
     return notes
 

@@ -83,10 +83,11 @@ class Subject:
         """What the catalogue finds wrong with the flags of every target: (engine, the name as written, what)."""
         from servespec.engines import engine_names
         from servespec.engines.flag_catalogue import load
+        from servespec.engines.published import other_program
 
         found: list[tuple[str, str, Problem]] = []
         for engine, target in self.spec.targets.items():
-            if not target.args or engine not in engine_names():
+            if not target.args or engine not in engine_names() or other_program(engine, target.image):
                 continue
             catalogue = load(engine, target.version or "newest")
             for name, value in target.args.items():

@@ -11,4 +11,6 @@ PUBLISHED = Published(
     version=re.compile(r"(?<![\d.])([0-3]\.\d+(?:\.\d+)?)(?!\d)"),
     programs=(("text-generation-launcher",),),
     image_environment={"PORT": "80"},  # Dockerfile, ENV PORT
+    # Dockerfile_trtllm, Dockerfile_llamacpp; their flags: backends/trtllm/src/main.rs, backends/llamacpp/src/main.rs.
+    other_programs={"trtllm": "the TensorRT-LLM backend", "llamacpp": "the llama.cpp backend"},
 )

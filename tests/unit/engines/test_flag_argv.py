@@ -207,3 +207,47 @@ def test_a_flag_that_is_not_there_is_told_with_its_story(
     problem = load(engine, version).check(name, 1)
     assert problem is not None
     assert said in problem.message
+
+
+@pytest.mark.parametrize(
+    ("engine", "version", "name", "told"),
+    [
+        (
+            "vllm",
+            "0.32.0",
+            "disable_log_requests",
+            "removed in 0.17.0 and is there again since 0.33.0; leave it out",
+        ),
+        (
+            "vllm",
+            "0.32.0",
+            "guided_decoding_backend",
+            "removed in 0.12.0; give structured_outputs_config.backend",
+        ),
+        (
+            "vllm",
+            "0.9.0",
+            "speculative_max_model_len",
+            "removed in 0.8.3; give speculative_config.max_model_len",
+        ),
+        (
+            "vllm",
+            "0.33.0",
+            "speculative_disable_by_batch_size",
+            "removed in 0.8.3; nothing is known to take its",
+        ),
+        (
+            "sglang",
+            "0.5.23",
+            "enable_double_sparsity",
+            "removed in 0.5.11; nothing is known to take its place",
+        ),
+        ("vllm", "0.8.5", "enable_log_requests", "it came in 0.10.1"),
+    ],
+)
+def test_a_removed_flag_says_when_it_went_and_what_to_give(
+    engine: str, version: str, name: str, told: str
+) -> None:
+    problem = load(engine, version).check(name, True)
+    assert problem is not None
+    assert told in problem.message

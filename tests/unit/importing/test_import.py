@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from servespec.check import check_file
+from servespec.diagnostics import Severity
 from servespec.errors import ServespecError, SourceError
 from servespec.importing import import_source, to_yaml
+from servespec.memory.budget import Verdict
 from servespec.spec.loader import load_text
 
 
@@ -287,3 +291,28 @@ def test_a_secret_behind_a_flag_that_the_version_lacks_becomes_a_reference_too()
     text = to_yaml(spec, "a source")
     assert "hunter" not in text
     assert spec.data["targets"]["vllm"]["args"]["ssl_keyfile_password"] == "${SSL_KEYFILE_PASSWORD}"
+
+
+@pytest.mark.parametrize("backend", ["3.3.5-trtllm", "latest-trtllm", "3.3.5-llamacpp"])
+def test_an_image_that_starts_another_program_has_its_flags_kept_unchecked_and_no_budget(
+    backend: str, tmp_path: Path
+) -> None:
+    image = f"ghcr.io/huggingface/text-generation-inference:{backend}"
+    command = (
+        f"docker run {image} --model-id meta-llama/Llama-3.1-8B-Instruct --tokenizer-name t --n-gpu-layers 99"
+    )
+    (spec,) = import_source(command).specs
+    assert spec.data["targets"]["tgi"]["args"] == {"tokenizer_name": "t", "n_gpu_layers": "99"}
+    assert not any("refuse" in note for note in spec.notes)
+    assert any("another program's" in note for note in spec.notes)
+    loaded = load_text(to_yaml(spec, "x"), "x.yaml", tmp_path)
+    report = check_file(loaded)
+    told = [d.code for d in report.diagnostics if d.severity is not Severity.info]
+    assert [code for code in told if code != "SV506"] == ["SV103"]  # SV506: `latest` moves
+    assert report.verdict is Verdict.unknown
+
+
+def test_an_image_of_the_engine_for_another_accelerator_starts_its_server() -> None:
+    image = "ghcr.io/huggingface/text-generation-inference:3.3.5-rocm"
+    (spec,) = import_source(f"docker run {image} --model-id a/b --tokenizer-name t").specs
+    assert any("refuse" in note for note in spec.notes)

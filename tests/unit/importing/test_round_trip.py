@@ -16,7 +16,7 @@ from servespec.engines.flag_catalogue import known_versions, load
 from servespec.engines.launch import Launch
 from servespec.errors import ServespecError
 from servespec.importing import import_source
-from servespec.render import render
+from servespec.render import available_formats, render
 from servespec.spec.loader import load_text
 
 HARDWARE = {"gpu": "H100-80GB", "count": 8}
@@ -99,23 +99,35 @@ def _is_said_by_a_key(data: dict[str, Any]) -> bool:
 
 
 FORMATS = ("argv", "compose", "docker", "shell", "systemd", "quadlet", "kubernetes", "kserve", "lws", "llm-d",
-           "production-stack", "config")  # fmt: skip
-
-
-@pytest.mark.parametrize("engine", engine_names())
-@pytest.mark.parametrize("format_name", FORMATS)
-def test_a_rendered_artefact_comes_back_as_the_spec_it_was_made_of(engine: str, format_name: str) -> None:
-    sections = {
+           "production-stack", "ray-serve", "config")  # fmt: skip
+ON_NODES: dict[int, dict[str, Any]] = {
+    nodes: {
         "limits": {"max_model_len": 4096},
-        "parallel": {"tensor": 2},
-        "hardware": {"gpu": "H100-80GB", "count": 2},
+        "parallel": {"tensor": 2, "pipeline": nodes},
+        "hardware": {"gpu": "H100-80GB", "count": 2, "nodes": nodes},
         "server": {"port": 8123},
     }
-    deployment = deploy(engine, **sections)
-    try:
-        artefacts = render(deployment, format_name)
-    except ServespecError:
-        pytest.skip(f"{engine} has no {format_name}")
+    for nodes in (1, 2)
+}
+
+
+def rendered() -> list[tuple[str, str, int]]:
+    """Engine, format and number of nodes of all that can be rendered."""
+    found = []
+    for engine in engine_names():
+        for nodes, sections in ON_NODES.items():
+            launch = lower(engine, **sections)
+            if nodes == 1 or launch.cluster is not None:
+                found += [(engine, name, nodes) for name in available_formats(launch) if name in FORMATS]
+    return found
+
+
+@pytest.mark.parametrize(("engine", "format_name", "nodes"), rendered())
+def test_a_rendered_artefact_comes_back_as_the_spec_it_was_made_of(
+    engine: str, format_name: str, nodes: int
+) -> None:
+    deployment = deploy(engine, **ON_NODES[nodes])
+    artefacts = render(deployment, format_name)
     (spec, *_) = import_source(artefacts[0].text, str(artefacts[0].path)).specs
     assert spec.engine == engine
     if format_name != "config":
@@ -123,5 +135,6 @@ def test_a_rendered_artefact_comes_back_as_the_spec_it_was_made_of(engine: str, 
     assert spec.data["model"]["id"] == LLAMA
     assert spec.data["limits"]["max_model_len"] == 4096
     assert spec.data["parallel"]["tensor"] == 2
-    assert spec.data["hardware"]["count"] == 2
+    assert spec.data["parallel"].get("pipeline", 1) == nodes
+    assert spec.data["hardware"]["count"] * spec.data["hardware"].get("nodes", 1) == 2 * nodes
     assert "the engine would refuse" not in " ".join(spec.notes)
