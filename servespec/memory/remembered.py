@@ -1,29 +1,30 @@
 """A pure function of a deployment, remembered by what it looked at.
 
 Checking many specs asks for the same weights again and again: the context length differs, the model does not. What a
-function read of the settings is recorded while it runs; a later deployment that agrees in just that gets the
-same answer. Nothing has to be declared, so nothing can be forgotten.
+function read of the settings and of the GPU is recorded while it runs; a later deployment that agrees in just that gets
+the same answer. Nothing has to be declared, so nothing can be forgotten.
 """
 
 from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from functools import wraps
-from typing import TYPE_CHECKING, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
 
 from servespec.deployment import Setting, Settings
 
 if TYPE_CHECKING:
     from servespec.deployment import Deployment
+    from servespec.hardware.gpu import GPU
     from servespec.models.facts import ModelFacts
     from servespec.spec.model import Spec, Target
 
 T = TypeVar("T")
-MOST_ENTRIES = 256
+MOST_ENTRIES = 1024
 MOST_ANSWERS = 16
-"""Answers kept for one model, version, GPU and stage."""
+"""Answers kept for one model, version, split and stage."""
 
 
 class _Watched(Mapping[str, Setting]):
@@ -46,6 +47,29 @@ class _Watched(Mapping[str, Setting]):
         return len(self._items)
 
 
+class _WatchedGPU:
+    """A GPU that tells what was asked of it; all of it once it is compared."""
+
+    def __init__(self, gpu: GPU) -> None:
+        self._gpu = gpu
+        self.reads: dict[str, Any] = {}
+
+    def __getattr__(self, name: str) -> Any:
+        self.reads[name] = value = getattr(self._gpu, name)
+        return value
+
+    def __eq__(self, other: object) -> bool:
+        self._read_all()
+        return self._gpu == (other._gpu if isinstance(other, _WatchedGPU) else other)
+
+    def __hash__(self) -> int:
+        self._read_all()
+        return hash(self._gpu)
+
+    def _read_all(self) -> None:
+        self.reads.update((field.name, getattr(self._gpu, field.name)) for field in fields(self._gpu))
+
+
 @dataclass(frozen=True, slots=True)
 class _Answer(Generic[T]):
     """An answer and what it rests on; the model is held so that its identity stays its own."""
@@ -55,6 +79,7 @@ class _Answer(Generic[T]):
     spec: Spec
     target: Target
     reads: Mapping[str, Setting | None]
+    gpu_reads: Mapping[str, Any]
     value: T
 
     def holds(self, deployment: Deployment) -> bool:
@@ -62,11 +87,12 @@ class _Answer(Generic[T]):
         items = deployment.settings.items
         if any(items.get(name) != setting for name, setting in self.reads.items()):
             return False
+        if any(getattr(deployment.gpu, name) != value for name, value in self.gpu_reads.items()):
+            return False
         old, new = self.spec, deployment.spec
         return (
             self.target == deployment.target
             and old.model == new.model
-            and old.hardware == new.hardware
             and old.parallel == new.parallel
             and old.kv_cache == new.kv_cache
             and old.speculative == new.speculative
@@ -77,8 +103,8 @@ class _Answer(Generic[T]):
 def remembered(function: Callable[[Deployment, int], T]) -> Callable[[Deployment, int], T]:
     """Remember the last answers of a function of a deployment and a pipeline stage.
 
-    The function must be pure, and look at nothing of ``deployment.spec`` beyond its model, hardware, parallel,
-    kv_cache, speculative and env.
+    The function must be pure, and look at nothing of ``deployment.spec`` beyond its model, parallel, kv_cache,
+    speculative and env.
     """
     answers: OrderedDict[tuple[object, ...], list[_Answer[T]]] = OrderedDict()
 
@@ -87,7 +113,7 @@ def remembered(function: Callable[[Deployment, int], T]) -> Callable[[Deployment
         key = (
             deployment.version,
             stage,
-            deployment.gpu,
+            deployment.spec.parallel,
             id(deployment.model),
             id(deployment.draft),
         )
@@ -95,9 +121,17 @@ def remembered(function: Callable[[Deployment, int], T]) -> Callable[[Deployment
             if answer.holds(deployment):
                 return answer.value
         watched = _Watched(deployment.settings.items)
-        value = function(replace(deployment, settings=Settings(items=watched)), stage)
+        gpu = _WatchedGPU(deployment.gpu)
+        seen = replace(deployment, settings=Settings(items=watched), gpu=cast("GPU", gpu))
+        value = function(seen, stage)
         found = _Answer(
-            deployment.model, deployment.draft, deployment.spec, deployment.target, watched.reads, value
+            model=deployment.model,
+            draft=deployment.draft,
+            spec=deployment.spec,
+            target=deployment.target,
+            reads=watched.reads,
+            gpu_reads=gpu.reads,
+            value=value,
         )
         answers[key] = [*answers.get(key, ())[-MOST_ANSWERS + 1 :], found]
         answers.move_to_end(key)

@@ -123,31 +123,41 @@ def _regex(pattern: str) -> re.Pattern[str]:
         ) from None
 
 
-def _compiled(quantization: Quantization) -> tuple[_Patterns, _Patterns]:
-    """The patterns of formats and of what is ignored; kept for the few quantizations in use.
+class _Matcher:
+    """The formats of one quantization by module; what was asked once is not matched again."""
+
+    def __init__(self, quantization: Quantization) -> None:
+        self._formats = quantization.formats
+        self._places = _Patterns(tuple(pattern for pattern, _ in quantization.formats))
+        self._ignored = _Patterns(quantization.ignored)
+        self._found: dict[str, WeightFormat | None] = {}
+
+    def format_of(self, module: str) -> WeightFormat | None:
+        if module not in self._found:
+            place = None if self._ignored.first(module) is not None else self._places.first(module)
+            self._found[module] = None if place is None else self._formats[place][1]
+        return self._found[module]
+
+
+def _matcher(quantization: Quantization) -> _Matcher:
+    """Kept for the few quantizations in use.
 
     Found by identity: hashing a list of thousands of modules for every tensor would cost more than matching it.
     """
-    for known, patterns in _RECENT:
+    for known, matcher in _RECENT:
         if known is quantization:
-            return patterns
-    made = _Patterns(tuple(pattern for pattern, _ in quantization.formats)), _Patterns(quantization.ignored)
+            return matcher
+    made = _Matcher(quantization)
     _RECENT.append((quantization, made))
     return made
 
 
-_RECENT: deque[tuple[Quantization, tuple[_Patterns, _Patterns]]] = deque(maxlen=8)
+_RECENT: deque[tuple[Quantization, _Matcher]] = deque(maxlen=8)
 
 
 def format_of(quantization: Quantization | None, module: str) -> WeightFormat | None:
     """The format of the linear layer at that path; None where it keeps the model's own type."""
-    if quantization is None:
-        return None
-    formats, ignored = _compiled(quantization)
-    if ignored.first(module) is not None:
-        return None
-    place = formats.first(module)
-    return None if place is None else quantization.formats[place][1]
+    return None if quantization is None else _matcher(quantization).format_of(module)
 
 
 def touches(quantization: Quantization, group: TensorGroup) -> bool:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from hypothesis import given
+from hypothesis import settings as tried
 from hypothesis import strategies as st
 
 from servespec.api import resolve
@@ -44,6 +45,7 @@ settings = st.fixed_dictionaries(
 )
 
 
+@tried(deadline=None)
 @given(st.lists(settings, min_size=1, max_size=4))
 def test_weights_are_the_same_whether_remembered_or_not(asked: list[dict[str, object]]) -> None:
     for changes in asked:
@@ -65,6 +67,32 @@ def test_a_setting_that_was_not_looked_at_does_not_ask_again() -> None:
     assert length_of_tensor(deployment("vllm", length=2048), 0) == 1
     assert length_of_tensor(deployment("vllm", tensor=2), 0) == 2
     assert len(calls) == 2
+
+
+def test_of_the_gpu_only_what_was_looked_at_counts() -> None:
+    calls = []
+
+    @remembered
+    def has_fp8(found: Deployment, stage: int) -> bool:
+        calls.append(stage)
+        return found.gpu.compute_capability is not None and found.gpu.compute_capability >= (8, 9)
+
+    hopper = deployment("vllm")
+    assert has_fp8(hopper, 0)
+    assert has_fp8(replace(hopper, gpu=replace(hopper.gpu, name="larger", total_bytes=2**40)), 0)
+    assert not has_fp8(replace(hopper, gpu=replace(hopper.gpu, compute_capability=(8, 0))), 0)
+    assert len(calls) == 2
+
+
+def test_a_gpu_that_is_compared_counts_whole() -> None:
+    hopper = deployment("vllm")
+
+    @remembered
+    def is_hopper(found: Deployment, stage: int) -> bool:
+        return found.gpu == hopper.gpu
+
+    assert is_hopper(hopper, 0)
+    assert not is_hopper(replace(hopper, gpu=replace(hopper.gpu, name="another")), 0)
 
 
 def test_a_setting_that_was_missed_is_looked_at_too() -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from servespec.engines.vllm.placement import loaded_groups
 from servespec.engines.vllm.quantization import effective_quantization
@@ -79,6 +79,14 @@ class Module:
         return total
 
 
+class _Member(NamedTuple):
+    """A checkpoint's tensors that go into one module: alike in every layer."""
+
+    group: TensorGroup
+    form: WeightFormat | None
+    piece: Piece
+
+
 def experts_on_rank(deployment: Deployment, experts: int) -> int:
     """Experts of one layer on one rank: all of them, or a share with expert parallelism.
 
@@ -95,14 +103,15 @@ def experts_on_rank(deployment: Deployment, experts: int) -> int:
 def modules(deployment: Deployment, stage: int, layers: range) -> tuple[Module, ...]:
     """Every module of the stage, in the order of the layers."""
     quantization = effective_quantization(deployment)
-    fused: dict[tuple[int, str, TensorKind], list[tuple[TensorGroup, WeightFormat | None]]] = {}
+    fused: dict[tuple[int, str, TensorKind], list[_Member]] = {}
     for group, _ in loaded_groups(deployment, stage):
         for part, form in by_format(quantization, group):
-            places = _layers_of(part, layers)
-            for layer in places:
-                fused.setdefault((layer, _fused_name(part), part.kind), []).append((part, form))
+            member = _Member(part, form, _piece(deployment, part))
+            name = _fused_name(part)
+            for layer in _layers_of(part, layers):
+                fused.setdefault((layer, name, part.kind), []).append(member)
     ordered = sorted(fused.items(), key=lambda item: item[0][0])
-    return tuple(_module(deployment, key, members) for key, members in ordered)
+    return tuple(_module(key, members) for key, members in ordered)
 
 
 def _layers_of(group: TensorGroup, layers: range) -> Iterator[int]:
@@ -127,21 +136,17 @@ def _fused_name(group: TensorGroup) -> str:
     return f"{head}.{FUSED.get(last, last)}.{suffix}"
 
 
-def _module(
-    deployment: Deployment,
-    key: tuple[int, str, TensorKind],
-    members: list[tuple[TensorGroup, WeightFormat | None]],
-) -> Module:
+def _module(key: tuple[int, str, TensorKind], members: list[_Member]) -> Module:
     layer, name, kind = key
-    first, form = members[0]
+    first = members[0]
     return Module(
         name=name,
         kind=kind,
-        part=first.part,
+        part=first.group.part,
         layer=None if layer < 0 else layer,
-        form=form,
-        pieces=tuple(_piece(deployment, group) for group, _ in members),
-        copies=first.copies,
+        form=first.form,
+        pieces=tuple(member.piece for member in members),
+        copies=first.group.copies,
     )
 
 
