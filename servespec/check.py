@@ -160,9 +160,23 @@ def _budget(deployment: Deployment) -> tuple[MemoryBudget | None, Diagnostic | N
     from servespec.engines import get_engine
 
     try:
+        _refuse_other_accelerator(deployment)
         return get_engine(deployment.engine).budget(deployment), None
     except UnmodelledError as error:
-        return None, unmodelled(error, deployment.engine, "model.id")
+        return None, unmodelled(error, deployment.engine, error.key)
+
+
+def _refuse_other_accelerator(deployment: Deployment) -> None:
+    """An image for another accelerator runs on none of the GPUs that are known."""
+    if deployment.target.image is None:
+        return
+    from servespec.engines.published import other_accelerator
+
+    name = other_accelerator(deployment.target.image)
+    if name is not None:
+        key = f"targets.{deployment.engine}.image"
+        message = f"the image {deployment.target.image} is made for {name}, whose memory is not modelled"
+        raise UnmodelledError(name, message, key)
 
 
 def _run_rules(subject: Subject) -> list[Diagnostic]:

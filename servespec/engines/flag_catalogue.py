@@ -317,13 +317,16 @@ def newest(engine: str) -> str:
 def nearest_version(engine: str, asked: str) -> str:
     """The known release that stands for ``asked``: itself, else the last one before it, else the oldest.
 
-    What is no version at all (``latest``, ``nightly``) is taken as the newest.
+    A pre-release or a development build is taken as the release that it leads to, where that is known: it has
+    more of its flags than the one before. What is no version at all (``latest``, ``nightly``) is the newest.
     """
     releases = known_versions(engine)
     try:
         key = version_key(asked)
     except ValueError:
         return releases[-1]
+    if key[-1] < 0 and any(version_key(release) == (*key[:-1], 0) for release in releases):
+        key = (*key[:-1], 0)
     earlier = [release for release in releases if version_key(release) <= key]
     return earlier[-1] if earlier else releases[0]
 

@@ -11,11 +11,13 @@ from servespec.engines import get_engine
 from servespec.engines.flag_argv import ParsedArgv
 from servespec.engines.flag_catalogue import known_versions, load
 from servespec.engines.lifting import UNKNOWN_MODEL, has_reference
-from servespec.engines.published import other_program
+from servespec.engines.published import other_program, words_of_image
 from servespec.errors import UnknownGPUError
 from servespec.importing.servers import Server
 
 ASSUMED_GPU = "H100-80GB"
+GPU_OF_IMAGE = {"rocm": "MI300X-192GB", "cpu": "cpu", "xeon": "cpu"}
+"""What is assumed of an image that has the word in its name or tag."""
 _ORDER = (
     "model", "hardware", "limits", "parallel", "kv_cache", "speculative", "server", "env", "targets",
 )  # fmt: skip
@@ -134,7 +136,8 @@ def _name(server: Server, lifted: Mapping[str, Any]) -> str:
 def _hardware(server: Server, hardware: dict[str, Any], comments: dict[str, str]) -> dict[str, Any]:
     found: dict[str, Any] = {"gpu": _gpu(server)}
     if found["gpu"] is None:
-        found["gpu"] = ASSUMED_GPU
+        words = words_of_image(server.image or "")
+        found["gpu"] = next((gpu for word, gpu in GPU_OF_IMAGE.items() if word in words), ASSUMED_GPU)
         comments["hardware.gpu"] = "assumed: the source does not say which GPU"
     ranks, nodes = hardware.get("count", 1), hardware.get("nodes", 1)
     is_spread = nodes == 1 and any(word.startswith("--nnodes") for word in server.argv)

@@ -1,4 +1,4 @@
-"""Which engine and version an image is, by its name."""
+"""Which engine an image is by its name, and which version a text installs."""
 
 from __future__ import annotations
 
@@ -27,19 +27,6 @@ def engine_of(reference: str) -> str | None:
         if found:
             return found[0]
     return None
-
-
-def version_of(engine: str, reference: str) -> str | None:
-    """The engine's version in an image's tag; None for ``latest``, a nightly build or another numbering.
-
-    A tag of an image that is not named after the engine numbers what is built around it.
-    """
-    how = published()[engine]
-    repository, _, tag = reference.partition("@")[0].rpartition("/")[2].partition(":")
-    if "nightly" in tag or not how.image.search(repository.lower()):
-        return None
-    match = how.version.search(tag.partition(engine)[2] if engine in tag else tag)
-    return match[1] if match is not None else None
 
 
 def pinned_version(engine: str, text: str) -> str | None:

@@ -8,8 +8,8 @@ from dataclasses import replace
 from typing import Any
 
 from servespec.engines.flag_catalogue import load, newest
-from servespec.engines.published import published
-from servespec.importing.images import engine_of, is_beside, version_of
+from servespec.engines.published import published, version_of
+from servespec.importing.images import engine_of, is_beside
 from servespec.importing.servers import Server, engine_of_flags, in_text, mention, of_container
 from servespec.importing.shell import words_of
 

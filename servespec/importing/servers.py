@@ -11,8 +11,8 @@ from pathlib import PurePosixPath
 
 from servespec.engines import engine_names
 from servespec.engines.flag_catalogue import load, newest
-from servespec.engines.published import published
-from servespec.importing.images import engine_of, version_of
+from servespec.engines.published import published, version_of
+from servespec.importing.images import engine_of
 from servespec.importing.shell import Command, commands
 
 _SPACE = r"[\s\\\"']+"

@@ -240,15 +240,17 @@ def sharded_over_pcie(subject: Subject) -> Iterable[Finding]:
     triggers=("targets",),
 )
 def image_of_another_version(subject: Subject) -> Iterable[Finding]:
-    """The tag begins with a version, and it is not the target's."""
+    """The tag names a version of the engine, and it is not the target's."""
+    from servespec.engines import engine_names
+    from servespec.engines.published import version_of
+
     for engine, target in subject.spec.targets.items():
-        if target.image is None or target.version is None:
+        if target.image is None or target.version is None or engine not in engine_names():
             continue
-        tag = target.image.split("@", 1)[0].rsplit("/", 1)[-1].partition(":")[2]
-        found = release(tag)
-        if len(found) >= 2 and found != release(target.version):
+        found = version_of(engine, target.image)
+        if found is not None and release(found) != release(target.version):
             yield Finding(
-                message=f"the image is of {tag}, the target of {target.version}: what is checked is not what runs",
+                message=f"the image is of {found}, the target of {target.version}: what is checked is not what runs",
                 key=f"targets.{engine}.image",
                 engine=engine,
             )

@@ -9,6 +9,7 @@ from servespec.engines.published import Published
 PUBLISHED = Published(
     image=re.compile(r"text-generation-inference|(?:^|[^a-z])tgi(?:[^a-z]|$)"),
     version=re.compile(r"(?<![\d.])([0-3]\.\d+(?:\.\d+)?)(?!\d)"),
+    numbered_apart=re.compile(r"neuronx-tgi|optimum-tpu"),
     programs=(("text-generation-launcher",),),
     image_environment={"PORT": "80"},  # Dockerfile, ENV PORT
     # Dockerfile_trtllm, Dockerfile_llamacpp; their flags: backends/trtllm/src/main.rs, backends/llamacpp/src/main.rs.

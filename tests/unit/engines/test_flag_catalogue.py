@@ -133,6 +133,9 @@ def test_every_release_loads_with_flags_that_a_person_can_give(engine: str) -> N
         ("vllm", "v0.25.1", "0.25.1"),
         ("vllm", "0.15.2rc1", "0.15.1"),
         ("vllm", "0.7.4.dev49", "0.7.3"),
+        ("vllm", "0.10.0rc2", "0.10.0"),
+        ("vllm", "0.11.1rc5.dev12", "0.11.1"),
+        ("vllm", "99.0rc1", newest("vllm")),
         ("vllm", "0.10.1+gptoss", "0.10.1"),
         ("vllm", "0.4.0", "0.6.0"),
         ("vllm", "99.0", newest("vllm")),
@@ -141,7 +144,7 @@ def test_every_release_loads_with_flags_that_a_person_can_give(engine: str) -> N
         ("tgi", "2.0", "2.0.0"),
     ],
 )
-def test_a_version_that_is_not_there_is_taken_as_the_last_one_before_it(
+def test_a_version_that_is_not_there_is_taken_as_the_release_it_leads_to_or_the_last_before_it(
     engine: str, asked: str, taken: str
 ) -> None:
     catalogue = load(engine, asked)

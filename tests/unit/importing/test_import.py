@@ -200,17 +200,55 @@ def test_the_version_is_the_newest_that_takes_the_flags_unless_it_is_said() -> N
         ("vllm/vllm-openai:v0.8.5.post1", "0.8.5.post1"),
         ("vllm/vllm-openai:v0.17.0-aarch64-cu130", "0.17.0"),
         ("rocm/vllm:rocm6.2_mi300_ubuntu20.04_py3.9_vllm_0.6.4", "0.6.4"),
+        ("rocm/sgl-dev:v0.5.6.post1-rocm700-mi30x-20251215", "0.5.6.post1"),
+        ("public.ecr.aws/deep-learning-containers/vllm:0.13-gpu-py312", "0.13"),
+        ("vllm/vllm-openai:v0.10.0rc2", "0.10.0rc2"),
         ("registry.example:5000/x/vllm-openai:v0.9.0.1@sha256:" + "0" * 64, "0.9.0.1"),
     ],
 )
 def test_a_tag_tells_the_version(image: str, version: str) -> None:
-    assert one(f"docker run --rm {image} --model a/b")["targets"]["vllm"]["version"] == version
+    (target,) = one(f"docker run --rm {image} --model a/b")["targets"].values()
+    assert target["version"] == version
 
 
-@pytest.mark.parametrize("image", ["nvcr.io/nvidia/vllm:26.03-py3", "vllm/vllm-openai:latest"])
+@pytest.mark.parametrize(
+    "image",
+    [
+        "nvcr.io/nvidia/vllm:26.03-py3",
+        "vllm/vllm-openai:latest",
+        "vllm/vllm-openai:nightly-0123456789abcdef",
+        "lmcache/vllm-openai:v0.3.1",
+        "kserve/huggingfaceserver:v0.15.0-gpu",
+        "ghcr.io/llm-d/llm-d-cuda:v0.4.0",
+    ],
+)
 def test_a_tag_of_another_numbering_is_no_version(image: str) -> None:
     (spec,) = import_source(f"docker run {image} vllm serve a/b").specs
     assert "targets.vllm.version" in spec.comments
+    assert not [d for d in check_file(load_text(to_yaml(spec, "x"))).diagnostics if d.code == "SV414"]
+
+
+@pytest.mark.parametrize(
+    ("image", "gpu"),
+    [
+        ("vllm/vllm-openai-rocm:v0.14.0", "MI300X-192GB"),
+        ("public.ecr.aws/q9t5s3a7/vllm-cpu-release-repo:v0.11.0", "cpu"),
+        ("lmsysorg/sglang:v0.5.10-xeon", "cpu"),
+        ("vllm/vllm-openai:v0.14.0", "H100-80GB"),
+    ],
+)
+def test_an_image_tells_the_kind_of_accelerator_that_is_assumed(image: str, gpu: str) -> None:
+    (spec,) = import_source(f"docker run {image} --model a/b").specs
+    assert spec.data["hardware"]["gpu"] == gpu
+    assert spec.comments["hardware.gpu"].startswith("assumed")
+
+
+@pytest.mark.parametrize("image", ["vllm/vllm-tpu:v0.12.0", "quay.io/ascend/vllm-ascend:v0.9.1"])
+def test_an_image_for_an_accelerator_that_is_not_modelled_has_no_budget(image: str) -> None:
+    (spec,) = import_source(f"docker run {image} --model meta-llama/Llama-3.1-8B-Instruct").specs
+    report = check_file(load_text(to_yaml(spec, "x")))
+    assert report.verdict is Verdict.unknown
+    assert [d.key for d in report.diagnostics if d.code == "SV103"] == ["targets.vllm.image"]
 
 
 def test_a_secret_is_never_written() -> None:
