@@ -27,6 +27,21 @@ class Row:
     fused_all_reduce: bool | None = None
 
 
+UNIFIED = Row(
+    ">=0",
+    False,
+    1536,
+    1536,
+    "GB10 and Thor: 0.4 (0.11, idx-spark-qwen3moe), 0.9 and 2.0 (0.13), 2.2 (0.27), 4.6 GiB (0.28)",
+)
+"""GPUs that share the host's memory: what the host takes meanwhile (page cache, other processes) counts too
+(vllm/utils/mem_utils.py MemorySnapshot.measure)."""
+
+V0 = Row(
+    "<0.11", False, 90, 80, "eight starts of 0.6.6 to 0.8.5 on T4, V100, L4, L40S and A100: 0.01–0.26 GiB"
+)
+"""One rank of the V0 engine, whatever the release."""
+
 ROWS = (
     Row(
         ">=0.18,<0.25",
@@ -39,7 +54,6 @@ ROWS = (
     Row(">=0.20", False, 230, 16, "h100-vllm-0.25.1 and h200-vllm-0.25.1: 230–248 MiB"),
     Row(">=0.18,<0.20", False, 252, 60, "llmd205 on 0.18 and 0.19: 0.24–0.27 GiB, Granite 0.46"),
     Row(">=0.8,<0.18", False, 133, 40, "llmd622 on 0.11, llmd205-v1…v3 on 0.15–0.17: 0.13 GiB"),
-    Row("<0.8", False, 90, 60, "vllm-12529-1, vllm-15783-1 on 0.7.3: 0.04–0.09 GiB"),
     Row(
         ">=0.18", True, 2120, 40, "llmd205 at tp 2 and 4 on 0.19, H100: 2.06–2.13 GiB", fused_all_reduce=True
     ),
@@ -75,21 +89,30 @@ def non_torch_term(deployment: Deployment) -> Term:
     """Bytes outside PyTorch's allocator on one rank, with the spread of the rows they were read from."""
     settings = deployment.settings
     ranks = settings.integer("tensor_parallel_size") * settings.integer("pipeline_parallel_size")
+    row = _row(deployment, ranks > 1)
+    return Term(
+        "non_torch",
+        row.mib * MIB,
+        "CUDA context growth" + (" + NCCL and all-reduce buffers" if row.several_ranks else ""),
+        f"measured: {row.source}",
+        f"{row.mib} MiB",
+        uncertainty_bytes=row.spread_mib * MIB,
+    )
+
+
+def _row(deployment: Deployment, several_ranks: bool) -> Row:
+    if deployment.gpu.unified_memory:
+        return UNIFIED
+    if deployment.settings.value("engine") == "v0" and not several_ranks:
+        return V0
     fused = fuses_all_reduce(deployment.gpu)
     for row in ROWS:
         if (
             holds(row.versions, deployment.version)
-            and row.several_ranks == (ranks > 1)
+            and row.several_ranks == several_ranks
             and row.fused_all_reduce in (None, fused)
         ):
-            return Term(
-                "non_torch",
-                row.mib * MIB,
-                "CUDA context growth" + (" + NCCL and all-reduce buffers" if row.several_ranks else ""),
-                f"measured: {row.source}",
-                f"{row.mib} MiB",
-                uncertainty_bytes=row.spread_mib * MIB,
-            )
+            return row
     raise AssertionError(f"no non-torch row for vllm {deployment.version}")
 
 

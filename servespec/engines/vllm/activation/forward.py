@@ -23,8 +23,11 @@ if TYPE_CHECKING:
     from servespec.models.facts import ModelFacts
 
 CUBLAS_WORKSPACE_BYTES = 32 * 2**20
-"""What the first cuBLAS GEMM on Hopper allocates and keeps: eager rows with plain weights are 32 MiB
-above those whose layers are all quantized (h100-vllm-0.25.1 llama31-8b against its AWQ and fp8 rows)."""
+"""What the first cuBLAS GEMM on Hopper and data-center Blackwell allocates and keeps: eager rows with plain weights
+are 32 MiB above those whose layers are all quantized (h100-vllm-0.25.1 llama31-8b against its AWQ and fp8 rows)."""
+
+SMALL_CUBLAS_WORKSPACE_BYTES = 8_519_680
+"""The same on every other card: ``:4096:2:16:8``, PyTorch's default (aten/src/ATen/cuda/CublasHandlePool.cpp)."""
 
 COMPILED_EXTRA_BYTES = 50 * 2**20
 """Compiled against eager: 50 MiB on Llama-3.1-8B at 16,384 tokens (0.25.1, exact), 46 ± 5 on Granite-3.1-8B
@@ -49,6 +52,12 @@ UNFUSED_NORMS = frozenset(
     }
 )  # fmt: skip
 """Architectures whose norms return a new tensor beside the residual (models/gemma*.py, layernorm.py GemmaRMSNorm)."""
+
+
+def cublas_workspace_bytes(shape: ProfileShape) -> int:
+    """What cuBLAS keeps for its first matrix product on this card."""
+    large = shape.compute_capability in ((9, 0), (10, 0))
+    return CUBLAS_WORKSPACE_BYTES if large else SMALL_CUBLAS_WORKSPACE_BYTES
 
 
 def mlp_term(shape: ProfileShape, model: ModelFacts) -> Term:

@@ -67,5 +67,4 @@ def sampler_ambiguity_bytes(shape: ProfileShape) -> int:
 
 def _samples_by_flashinfer(shape: ProfileShape) -> bool:
     first, end = FLASHINFER_WHEN_INSTALLED
-    installed = shape.has_flashinfer or shape.is_likely_to_have_flashinfer
-    return installed and first <= shape.release < end
+    return shape.has_flashinfer and first <= shape.release < end

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -32,9 +33,8 @@ ELEMENT_BYTES = {"float32": 4, "bfloat16": 2, "float16": 2}
 class ProfileShape:
     """Sizes of the profile run on one rank.
 
-    ``mlp_follows_experts``: a dense MLP runs after the first mixture of experts. ``is_likely_to_have_flashinfer``: GPUs
-    that share the host's memory run vLLM from the vendor's images, which bring FlashInfer (idx-spark-qwen3moe agrees
-    with that, and with nothing else). ``has_flashinfer``: the
+    ``eager``: Python runs the layers one by one, as it always does in V0 and with compilation turned off, CUDA graphs
+    or none. ``mlp_follows_experts``: a dense MLP runs after the first mixture of experts. ``has_flashinfer``: the
     spec itself shows that FlashInfer is installed. ``tokens`` and ``sequences`` are max_num_batched_tokens and max_num_seqs; ``*_size`` are elements a
     token on this rank. ``runner`` is ``v0``, ``v1`` or ``v2``.
     """
@@ -59,7 +59,7 @@ class ProfileShape:
     mlp_is_gated: bool
     mlp_follows_experts: bool
     has_flashinfer: bool
-    is_likely_to_have_flashinfer: bool
+    compute_capability: tuple[int, int] | None
 
 
 def profile_shape(deployment: Deployment) -> ProfileShape:
@@ -72,7 +72,7 @@ def profile_shape(deployment: Deployment) -> ProfileShape:
         runner=str(settings.value("model_runner") or "v1"),
         version=deployment.version,
         release=release(deployment.version),
-        eager=settings.flag("enforce_eager"),
+        eager=_runs_eagerly(deployment),
         tokens=settings.integer("max_num_batched_tokens"),
         sequences=min(settings.integer("max_num_seqs"), settings.integer("max_num_batched_tokens")),
         max_model_len=settings.integer("max_model_len"),
@@ -91,8 +91,17 @@ def profile_shape(deployment: Deployment) -> ProfileShape:
         ),
         mlp_follows_experts=_mlp_follows_experts(deployment),
         has_flashinfer="FLASHINFER" in str(settings.value("attention_backend")).upper(),
-        is_likely_to_have_flashinfer=deployment.gpu.unified_memory,
+        compute_capability=deployment.gpu.compute_capability,
     )
+
+
+def _runs_eagerly(deployment: Deployment) -> bool:
+    """Whether no layer is compiled; CUDA graphs may be captured all the same."""
+    settings = deployment.settings
+    config = settings.value("compilation_config")
+    config = config if isinstance(config, Mapping) else {}
+    uncompiled = config.get("mode") in (0, "NONE") or config.get("level") == 0
+    return settings.flag("enforce_eager") or settings.value("engine") == "v0" or uncompiled
 
 
 def _dense_mlps(deployment: Deployment) -> list[TensorGroup]:

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 from servespec.engines.vllm.activation.compilation import compilation_term
 from servespec.engines.vllm.activation.forward import (
     COMPILED_EXTRA_BYTES,
-    CUBLAS_WORKSPACE_BYTES,
     attention_term,
+    cublas_workspace_bytes,
     mlp_term,
 )
 from servespec.engines.vllm.activation.persistent import (
@@ -35,7 +35,8 @@ def activation_term(deployment: Deployment) -> Term:
     """The activation peak of the profile run on one rank, in bytes, with its phases as parts."""
     shape = profile_shape(deployment)
     model = deployment.model
-    workspace = CUBLAS_WORKSPACE_BYTES if shape.dense_gemm_runs else 0
+    cublas = cublas_workspace_bytes(shape)
+    workspace = cublas if shape.dense_gemm_runs else 0
     compiled = 0 if shape.eager else COMPILED_EXTRA_BYTES
     experts = expert_workspace_term(shape, model)
     images = images_term(deployment, shape)
@@ -44,7 +45,7 @@ def activation_term(deployment: Deployment) -> Term:
     kept = dummy + managed
     phases = [
         _phase(attention_term(shape, model), kept + workspace),
-        _phase(sampler_term(shape), kept + CUBLAS_WORKSPACE_BYTES),
+        _phase(sampler_term(shape), kept + cublas),
     ]
     if shape.intermediate_size:
         beside = kept if shape.mlp_follows_experts else dummy

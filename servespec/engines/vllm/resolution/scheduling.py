@@ -47,7 +47,8 @@ def _defaults(builder: Builder) -> tuple[int, int]:
     """(tokens, sequences) of a batch for `vllm serve`, before the model is looked at.
 
     get_batch_defaults: 8192/1024 from 70 GiB except A100, 16384/1024 from 160 GiB (0.28 on),
-    2048/256 below; on a CPU per rank. Before 0.8.5 only 2048/256; 0.8 counted the A100 too.
+    2048/256 below; on a CPU per rank. Before 0.8.5 only 2048/256; 0.8 counted the A100 too. NVML does not tell
+    the memory of a GPU that shares the host's, which counts as none (stored log 55144767765, GB10: 2048).
     """
     gpu = builder.inputs.gpu
     if gpu.is_cpu:
@@ -56,6 +57,8 @@ def _defaults(builder: Builder) -> tuple[int, int]:
             return 2048 * ranks, 128 * ranks
         return 2048, 32
     if builder.value("engine") == "v0":
+        return 2048, 256
+    if gpu.unified_memory and gpu.kind == "cuda":
         return 2048, 256
     is_a100 = "a100" in gpu.name.lower() and builder.is_version(">=0.9")
     if gpu.total_bytes >= 160 * GIB and builder.is_version(">=0.28"):

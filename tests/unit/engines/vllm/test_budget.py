@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 from servespec.engines.vllm.memory import budget
 from servespec.errors import UnmodelledError
 from servespec.memory.budget import MemoryBudget, ShortfallKind, Verdict
+from servespec.models.sources import catalogue
 from tests.unit.engines.vllm.deployments import GEMMA3_27B, LLAMA_8B, MIXTRAL, QWEN3_06B, deploy
 
 GIB = 2**30
@@ -230,3 +231,23 @@ def test_a_fixed_kv_space_larger_than_the_device_does_not_fit() -> None:
     found = budget(deploy(gpu="L4-24GB", kv_cache={"space_gib": 20}, limits={"max_model_len": 8192}))
     assert found.verdict is Verdict.does_not_fit
     assert ShortfallKind.warmup_exceeds_memory in [shortfall.kind for shortfall in found.shortfalls]
+
+
+@pytest.mark.parametrize(
+    ("version", "model", "gpu", "limits", "gib"),
+    [
+        ("0.7.2", "Qwen/Qwen2.5-1.5B-Instruct", "T4-16GB", {"max_model_len": 32768}, 2.02),
+        ("0.8.5", "Qwen/Qwen2.5-7B-Instruct", "V100-32GB", {"max_model_len": 32768}, 4.35),
+        ("0.7.1", "deepseek-ai/DeepSeek-R1-Distill-Qwen-7B", "V100-32GB", {"max_model_len": 2048}, 1.40),
+    ],
+)
+def test_v0_runs_its_layers_eagerly_and_keeps_the_small_workspace_before_hopper(
+    version: str, model: str, gpu: str, limits: dict[str, int], gib: float
+) -> None:
+    """The activation peaks of three logs in benchmarks/accuracy/data/published.jsonl, printed to 0.01 GiB."""
+    known = catalogue.read(model)
+    assert known is not None
+    found = budget(
+        deploy(config=known.config, version=version, gpu=gpu, model={"dtype": "float16"}, limits=limits)
+    )
+    assert found.activation.size_bytes / GIB == pytest.approx(gib, abs=0.0075)
