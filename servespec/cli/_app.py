@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-import sys
 from importlib import import_module
 from pkgutil import iter_modules
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from servespec import cli
 from servespec._version import __version__
+from servespec.errors import UsageError
+
+_BadUsage: Any = typer.BadParameter.__mro__[
+    1
+]  # UsageError of the click that this Typer carries, or depends on
 
 
 def command_names() -> dict[str, str]:
@@ -33,18 +37,13 @@ def _callback(
     """Check, render, run and smoke-test LLM servers from one spec."""
 
 
-def _leave(code: int | None, version: bool) -> None:
-    sys.exit(code or 0)
-
-
 def build(wanted: str | None = None) -> typer.Typer:
     """The application with one command, or with all when ``wanted`` is none of them."""
     app = typer.Typer(
         name="servespec",
-        no_args_is_help=True,
+        rich_markup_mode=None,
         pretty_exceptions_enable=False,
         context_settings={"help_option_names": ["-h", "--help"]},
-        result_callback=_leave,
         callback=_callback,
     )
     names = command_names()
@@ -54,10 +53,20 @@ def build(wanted: str | None = None) -> typer.Typer:
 
 
 def call(arguments: list[str]) -> int:
-    """Hand the arguments to Typer; its own usage errors exit with 2."""
+    """Hand the arguments to Typer and return the exit code. Raises UsageError for what it cannot read."""
     app = build(arguments[0] if arguments else None)
     try:
-        app(arguments, prog_name="servespec")
-    except SystemExit as left:
-        return left.code if isinstance(left.code, int) else 0 if left.code is None else 1
-    return 0
+        code = app(arguments or ["--help"], prog_name="servespec", standalone_mode=False)
+    except _BadUsage as error:
+        raise UsageError(_sentence(error)) from error
+    return (code or 0) if arguments else 2
+
+
+def _sentence(error: Any) -> str:
+    """A usage error in one line, with the command that shows what there is."""
+    near = getattr(error, "possibilities", None)
+    said = (
+        f"{error.message}; did you mean {' or '.join(near)}?" if near else error.format_message().rstrip(".")
+    )
+    help_command = f"{error.ctx.command_path} --help" if error.ctx is not None else "servespec --help"
+    return f"{said[:1].lower()}{said[1:]} (see `{help_command}`)"

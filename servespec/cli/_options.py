@@ -82,6 +82,8 @@ def typer_command(
 
     import typer
 
+    from servespec.cli._parameters import one_of
+
     kinds: dict[str, Any] = {"switch": bool, "value": str | None, "list": list[str] | None}
     parameters = [
         inspect.Parameter(
@@ -97,7 +99,7 @@ def typer_command(
             *option.flags,
             help=option.help,
             metavar=option.metavar,
-            callback=_one_of(option),
+            callback=one_of(option.choices) if option.choices else None,
             autocompletion=_names_of(option),
             show_default=option.kind == "value" and option.default is not None,
         )
@@ -128,19 +130,3 @@ def typer_command(
 def _names_of(option: Option) -> Callable[[], list[str]] | None:
     choices = option.choices
     return None if choices is None else lambda: list(choices())
-
-
-def _one_of(option: Option) -> Callable[[Any], Any] | None:
-    choices = option.choices
-    if choices is None:
-        return None
-
-    def check(value: Any) -> Any:
-        import typer
-
-        for one in value if isinstance(value, list) else [value]:
-            if one is not None and one not in choices():
-                raise typer.BadParameter(f"{one!r} is none of {', '.join(choices())}")
-        return value
-
-    return check

@@ -39,7 +39,6 @@ def deployment_of(
     """
     from servespec.api import check, load, resolve
     from servespec.diagnostics import Severity
-    from servespec.engines import engine_names
     from servespec.report import write
     from servespec.resolve import engines_of
 
@@ -48,8 +47,6 @@ def deployment_of(
     engines = engines_of(spec) if spec is not None else ()
     if target is None and len(engines) > 1:
         raise UsageError(f"{file} is for {', '.join(engines)}: name one with --target")
-    if target is not None and target not in engine_names():
-        raise UsageError(f"no engine is named {target!r}; there are {', '.join(engine_names())}")
     engine = target or next(iter(engines), None)
     if loaded.spec is None or engine is None or not (force or is_up):
         report = check((loaded,), targets=(engine,) if engine else (), online=online)
@@ -71,8 +68,6 @@ def choose_place(deployment: Deployment, engine_python: Path | None, compose: st
         return Host(engine_python)
     if engine_python is not None:
         raise UsageError("--engine-python and --compose are two places; name one")
-    if compose not in ("auto", "docker", "podman"):
-        raise UsageError(f"--compose {compose}: auto, docker or podman was expected")
     return Compose(deployment, find_program(None if compose == "auto" else compose))
 
 

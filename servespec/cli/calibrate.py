@@ -8,12 +8,17 @@ from typing import Annotated
 
 import typer
 
+from servespec.cli._parameters import EnginePython, choice
+from servespec.engines import engine_names
+
 
 def command(
     files: Annotated[
-        list[Path] | None, typer.Argument(metavar="[FILE…]", help="Specs to start; default: a set of shapes.")
+        list[Path] | None, typer.Argument(metavar="FILE", help="Specs to start; default: a set of shapes.")
     ] = None,
-    engine: Annotated[str, typer.Option("--target", "-t", metavar="ENGINE", help="Which engine.")] = "vllm",
+    engine: Annotated[
+        str, choice("--target", "-t", names=engine_names, metavar="ENGINE", help="Which engine.")
+    ] = "vllm",
     rows: Annotated[
         Path,
         typer.Option("--rows", metavar="FILE", help="One JSON line a start; starts that it has are skipped."),
@@ -21,12 +26,7 @@ def command(
     output: Annotated[
         Path | None, typer.Option("--output", "-o", metavar="FILE", help="Where the calibration goes.")
     ] = None,
-    engine_python: Annotated[
-        Path | None,
-        typer.Option(
-            metavar="PYTHON", help="Python of the engine's environment; otherwise PATH is searched."
-        ),
-    ] = None,
+    engine_python: EnginePython = None,
     limit: Annotated[float, typer.Option("--time-limit", metavar="SECONDS", help="Longest start.")] = 600.0,
     budget_seconds: Annotated[
         float | None, typer.Option("--stop-after", metavar="SECONDS", help="Begin no start after so long.")
@@ -51,10 +51,11 @@ def command(
         bool, typer.Option("--predict", help="Write down the predictions and start nothing.")
     ] = False,
 ) -> int:
-    """Start the engine on random weights for each spec, read what it allocates, and store a calibration.
+    """Measure an engine's memory terms on the GPU at hand.
 
-    ``check`` finds the calibration beside its specs and uses it for this GPU, engine and version. Exits with 0
-    when every start gave a row, 1 when one could not be tried.
+    Starts the engine on random weights for each spec and reads what it allocates. `check` finds the calibration beside
+    its specs and uses it for this GPU, engine and version. Exits with 0 when every start gave a row, 1 when one could
+    not be tried.
     """
     from servespec.calibration.session import Session, default_specs, installed_version
     from servespec.cli._serving import interruptible

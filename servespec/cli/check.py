@@ -12,7 +12,7 @@ from servespec.report import format_names
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-ARGUMENT = Argument(name="files", metavar="FILE…", help="Specs, folders, globs; '-' reads standard input.")
+ARGUMENT = Argument(name="files", metavar="FILE", help="Specs, folders, globs; '-' reads standard input.")
 OPTIONS = (
     Option(
         name="output_format",
@@ -82,7 +82,7 @@ def check(
     add_ignores: str | None,
     output: str | None,
 ) -> int:
-    """Validate specs: the language, the flags of each engine version, and the GPU memory.
+    """Validate specs: language, engine flags and GPU memory.
 
     Exits with 0 when nothing is an error, 1 when something is, 2 when nothing could be checked.
     """

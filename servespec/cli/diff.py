@@ -8,25 +8,24 @@ from typing import Annotated
 
 import typer
 
+from servespec.cli._parameters import Online, TextOrJson
+
 
 def command(
     old: Annotated[Path, typer.Argument(metavar="A", help="A spec.")],
     new: Annotated[Path, typer.Argument(metavar="B", help="The spec to compare it with.")],
-    output_format: Annotated[str, typer.Option("--format", "-f", help="text or json.")] = "text",
-    online: Annotated[bool, typer.Option("--online", help="Let model facts come from the Hub.")] = False,
+    output_format: TextOrJson = "text",
+    online: Online = False,
 ) -> int:
-    """Compare two specs by what they mean: keys, effective settings of each engine, memory, findings.
+    """Compare two specs by what they mean.
 
-    Exits with 0 when they mean the same, 1 when they differ.
+    Keys, effective settings of each engine, memory, findings. Exits with 0 when they mean the same, 1 when they differ.
     """
     from servespec.cli._inputs import unreadable
-    from servespec.errors import UsageError
     from servespec.report.comparison import as_json, as_text
     from servespec.spec.loader import load
     from servespec.upgrade import compare
 
-    if output_format not in ("text", "json"):
-        raise UsageError(f"--format is text or json, not {output_format!r}")
     loaded = load(old), load(new)
     for one in loaded:
         if one.spec is None and one.partial is None:

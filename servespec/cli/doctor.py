@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Any
 
-import typer
+from servespec.cli._parameters import TextOrJson
 
 if TYPE_CHECKING:
     from servespec.hardware.machine import Found, Machine
@@ -16,21 +16,16 @@ GIB, MIB = 2**30, 2**20
 
 
 def command(
-    format_name: Annotated[
-        str, typer.Option("--format", "-f", metavar="FORMAT", help="text or json.")
-    ] = "text",
+    format_name: TextOrJson = "text",
 ) -> int:
-    """Show the GPUs, what holds their memory, the driver, engines and container runtimes of this machine.
+    """Show the GPUs, engines and containers of this machine.
 
     Figures of a GPU are the driver's in MiB, rounded up as nvidia-smi rounds them (--format json has the bytes);
     "seen by engines" is CUDA's total.
     """
     from servespec.engines.published import published
-    from servespec.errors import UsageError
     from servespec.hardware.machine import survey
 
-    if format_name not in ("text", "json"):
-        raise UsageError(f"--format {format_name}: text or json was expected")
     machine = survey({name: how.programs[0][0] for name, how in published().items() if how.programs})
     print(json.dumps(_data(machine), indent=2) if format_name == "json" else "\n".join(_lines(machine)))
     return 0

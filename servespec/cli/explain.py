@@ -9,18 +9,23 @@ from typing import Annotated
 
 import typer
 
+from servespec.cli._parameters import Online, Targets
+
 
 def command(
     what: Annotated[
         str, typer.Argument(metavar="FILE|CODE", help="A spec, or a rule's code or name.", show_default=False)
     ],
-    target: Annotated[list[str] | None, typer.Option("--target", "-t", help="Only these engines.")] = None,
+    target: Targets = None,
     svg: Annotated[
         str | None, typer.Option("--svg", metavar="PATH", help="Write the picture to a file.")
     ] = None,
-    online: Annotated[bool, typer.Option("--online", help="Let model facts come from the Hub.")] = False,
+    online: Online = False,
 ) -> int:
-    """Explain a spec's memory, each term with its formula and source, or what a rule means."""
+    """Explain a spec's memory term by term, or a rule.
+
+    Each term of the memory has its formula and source.
+    """
     from servespec.report.style import style_of
 
     style = style_of(sys.stdout)

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from servespec.cli._parameters import TextOrJson
+
 if TYPE_CHECKING:
     from servespec.engines.flag_catalogue import Flag, FlagCatalogue
 
@@ -23,11 +25,12 @@ def command(
     since: Annotated[
         str | None, typer.Option("--since", metavar="VERSION", help="Only what changed since that version.")
     ] = None,
-    output_format: Annotated[str, typer.Option("--format", "-f", help="text or json.")] = "text",
+    output_format: TextOrJson = "text",
 ) -> int:
-    """Print the flags that an exact version of an engine takes: names, types, choices, defaults.
+    """List the flags of an exact engine version.
 
-    With NAME, that flag and the versions that have it; exits with 1 when the version has it not.
+    Names, types, choices, defaults. With NAME, that flag and the versions that have it; exits with 1 when the version
+    has it not.
     """
     from servespec.engines import engine_names
     from servespec.engines.flag_catalogue import load, newest
@@ -35,8 +38,6 @@ def command(
 
     if engine not in engine_names():
         raise UsageError(f"no engine is named {engine!r}; there are {', '.join(engine_names())}")
-    if output_format not in ("text", "json"):
-        raise UsageError(f"--format is text or json, not {output_format!r}")
     catalogue = load(engine, version or newest(engine))
     if version is not None and not catalogue.exact:
         sys.stderr.write(f"warning: no {engine} {version} in the catalogue; {catalogue.version} is shown\n")

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from servespec.cli._parameters import TextOrJson, choice
+
 if TYPE_CHECKING:
     from servespec.hardware.gpu import GPU
 
@@ -16,25 +18,22 @@ GIB = 2**30
 def command(
     words: Annotated[
         list[str] | None,
-        typer.Argument(metavar="[NAME]...", help="Only those whose name or alias has all of these."),
+        typer.Argument(metavar="NAME", help="Only those whose name or alias has all of these."),
     ] = None,
-    kind: Annotated[str | None, typer.Option(metavar="KIND", help="Only 'cuda' or 'rocm'.")] = None,
+    kind: Annotated[
+        str | None,
+        choice("--kind", names=lambda: ("cuda", "rocm"), metavar="KIND", help="Only cuda or rocm."),
+    ] = None,
     mig: Annotated[bool, typer.Option("--mig", help="MIG profiles too.")] = False,
-    format_name: Annotated[
-        str, typer.Option("--format", "-f", metavar="FORMAT", help="text or json.")
-    ] = "text",
+    format_name: TextOrJson = "text",
 ) -> int:
-    """List the GPUs by the names that a spec may use, with the memory that engines see.
+    """List the GPUs that a spec can name.
 
     Memory is what the engine calls the device's total, which is less than the card's name says.
     """
     from servespec.errors import UsageError
     from servespec.hardware.catalogue import gpus
 
-    if format_name not in ("text", "json"):
-        raise UsageError(f"--format {format_name}: text or json was expected")
-    if kind not in (None, "cuda", "rocm"):
-        raise UsageError(f"--kind {kind}: cuda or rocm was expected")
     wanted = [word.lower() for word in words or ()]
     shown = [
         gpu

@@ -8,6 +8,8 @@ from typing import Annotated
 
 import typer
 
+from servespec.cli._parameters import Overwrite
+
 
 def command(
     path: Annotated[
@@ -28,11 +30,12 @@ def command(
             "--output", "-o", metavar="DIR", help="Write files NAME.yaml there instead of standard output."
         ),
     ] = None,
-    force: Annotated[bool, typer.Option("--force", help="Overwrite files that are there.")] = False,
+    force: Overwrite = False,
 ) -> None:
-    """Turn a command, script, compose file, manifest, unit, Dockerfile or engine configuration into a spec.
+    """Turn a launch command or manifest into a spec.
 
-    The spec goes to standard output. Comments in it say what was assumed and what could not be carried.
+    Reads commands, scripts, compose files, manifests, units, Dockerfiles and engine configurations. The spec goes to
+    standard output; comments in it say what was assumed and what could not be carried.
     """
     from servespec.importing import import_source, to_yaml
 

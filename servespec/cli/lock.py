@@ -8,12 +8,14 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from servespec.cli._parameters import SpecFiles
+
 if TYPE_CHECKING:
     from servespec.spec.loader import LoadedSpec
 
 
 def command(
-    files: Annotated[list[str], typer.Argument(metavar="FILE…", help="Specs, folders, globs.")],
+    files: SpecFiles,
     check: Annotated[
         bool, typer.Option("--check", help="Write nothing; exit with 1 where a lock does not agree.")
     ] = False,
@@ -21,10 +23,11 @@ def command(
         bool, typer.Option("--online", help="Let model configurations come from the Hub, to be kept.")
     ] = False,
 ) -> int:
-    """Write servespec.lock beside the specs, so that `servespec check` says the same offline, later, elsewhere.
+    """Pin what a verdict rests on in servespec.lock.
 
-    It pins model revisions and configurations (kept whole where the catalogue has none), engine versions, image
-    digests that the specs name, and calibrations. Nothing is looked up on the network without --online.
+    With the lock beside the specs, `servespec check` says the same offline, later, elsewhere. It pins model revisions
+    and configurations (kept whole where the catalogue has none), engine versions, image digests that the specs name,
+    and calibrations. Nothing is looked up on the network without --online.
     """
     from servespec.cli._inputs import load_inputs, write_atomically
     from servespec.errors import SourceError

@@ -12,7 +12,10 @@ def command(
         bool, typer.Option("--stdio", help="Speak over standard input and output (there is no other way).")
     ] = True,
 ) -> None:
-    """Answer an editor: findings while typing, hover, completion, fixes. Needs 'servespec[lsp]'."""
+    """Run the language server for editors.
+
+    Findings while typing, hover, completion, fixes. Needs 'servespec[lsp]'.
+    """
     from servespec.lsp import serve
 
     serve()

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from servespec.cli._parameters import TextOrJson
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -17,22 +19,17 @@ def command(
     words: Annotated[
         list[str] | None,
         typer.Argument(
-            metavar="[NAME]...",
+            metavar="NAME",
             help="Only those whose id has all of these; or a config.json or folder, starting with '.', '/' or '~'.",
         ),
     ] = None,
-    format_name: Annotated[
-        str, typer.Option("--format", "-f", metavar="FORMAT", help="text or json.")
-    ] = "text",
+    format_name: TextOrJson = "text",
 ) -> int:
-    """List the models that check without a configuration, or show what one is made of.
+    """List the models that need no configuration, or show one.
 
     One model alone is shown in full: its tensors, what its layers keep, and how it is quantized.
     """
-    from servespec.errors import UsageError
 
-    if format_name not in ("text", "json"):
-        raise UsageError(f"--format {format_name}: text or json was expected")
     shown = _wanted(words or [])
     if format_name == "json":
         rows = [_row(facts) for facts in shown]

@@ -8,12 +8,15 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from servespec.cli._parameters import Online, Overwrite, SpecFile, TextOrJson, choice
+from servespec.engines import engine_names
+
 if TYPE_CHECKING:
     from servespec.spec.model import Model
 
 
 def command(
-    file: Annotated[Path, typer.Argument(metavar="FILE", help="The spec: model, workload, objectives.")],
+    file: SpecFile,
     gpus: Annotated[
         str | None,
         typer.Option(
@@ -22,7 +25,15 @@ def command(
         ),
     ] = None,
     engine: Annotated[
-        list[str] | None, typer.Option("--engine", "-t", metavar="ENGINE", help="Only these engines.")
+        list[str] | None,
+        choice(
+            "--target",
+            "--engine",
+            "-t",
+            names=engine_names,
+            metavar="ENGINE",
+            help="Only this engine; may be repeated.",
+        ),
     ] = None,
     prices: Annotated[
         Path | None,
@@ -52,17 +63,17 @@ def command(
     network_gbps: Annotated[
         float, typer.Option(metavar="GBPS", help="Gbit/s of each GPU between nodes.")
     ] = 400.0,
-    output_format: Annotated[str, typer.Option("--format", "-f", help="text or json.")] = "text",
+    output_format: TextOrJson = "text",
     output: Annotated[
         Path | None, typer.Option("--output", "-o", metavar="PATH", help="Write the best answer as a spec.")
     ] = None,
-    force: Annotated[bool, typer.Option("--force", help="Overwrite a file that is there.")] = False,
-    online: Annotated[bool, typer.Option("--online", help="Let model facts come from the Hub.")] = False,
+    force: Overwrite = False,
+    online: Online = False,
 ) -> int:
-    """Search GPUs, splits and engines for what serves the spec's workload, and say why the rest does not.
+    """Search the GPUs and splits that serve a workload.
 
-    Every answer fits by the same budget as `servespec check`. Throughput and latency are estimates. Exits with 1 when
-    nothing serves the workload.
+    It says why the rest does not. Every answer fits by the same budget as `servespec check`; throughput and latency are
+    estimates. Exits with 1 when nothing serves the workload.
     """
     from servespec.cli._inputs import write_atomically
     from servespec.errors import SourceError, UsageError
@@ -73,8 +84,6 @@ def command(
     from servespec.plan.winner import confirm, text_of
     from servespec.spec.loader import load
 
-    if output_format not in ("text", "json"):
-        raise UsageError(f"--format is text or json, not {output_format!r}")
     if output is not None and output.exists() and not force:
         raise UsageError(f"{output} is there already: --force overwrites it")
     loaded = load(file)

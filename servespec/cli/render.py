@@ -8,12 +8,12 @@ from typing import Annotated
 
 import typer
 
+from servespec.cli._parameters import Online, SpecFile, Targets
+
 
 def command(
-    file: Annotated[Path, typer.Argument(metavar="FILE", help="The spec.")],
-    target: Annotated[
-        list[str] | None, typer.Option("--target", "-t", metavar="ENGINE", help="Only these engines.")
-    ] = None,
+    file: SpecFile,
+    target: Targets = None,
     format_name: Annotated[
         list[str] | None,
         typer.Option(
@@ -37,9 +37,9 @@ def command(
         Path | None,
         typer.Option(metavar="DIR", help="Templates that go before servespec's own, by the same paths."),
     ] = None,
-    online: Annotated[bool, typer.Option("--online", help="Let model facts come from the Hub.")] = False,
+    online: Online = False,
 ) -> int:
-    """Write what starts the server: compose file, scripts, configuration files, manifests, clients.
+    """Write what starts the server, from scripts to manifests.
 
     Several engines get a folder each. Exits with 0 when all is written (with --check: up to date), 1
     when the spec is refused or files differ, 2 when nothing could be done.

@@ -8,12 +8,12 @@ from typing import Annotated
 
 import typer
 
+from servespec.cli._parameters import Online, SpecFiles, Targets
+
 
 def command(
-    files: Annotated[
-        list[str], typer.Argument(metavar="FILE…", help="Specs, folders, globs, or - for standard input.")
-    ],
-    target: Annotated[list[str] | None, typer.Option("--target", "-t", help="Only these engines.")] = None,
+    files: SpecFiles,
+    target: Targets = None,
     output: Annotated[
         str, typer.Option("--output", "-o", metavar="PATH", help="Where the page goes; - is standard output.")
     ] = "report.html",
@@ -28,11 +28,12 @@ def command(
     force: Annotated[
         bool, typer.Option("--force", help="Write over a file that is no page of servespec's.")
     ] = False,
-    online: Annotated[bool, typer.Option("--online", help="Let model facts come from the Hub.")] = False,
+    online: Online = False,
 ) -> int:
-    """Write verdicts, memory, findings, settings, commands and evidence into one HTML page that needs nothing else.
+    """Write one self-contained HTML page about specs.
 
-    Exits with 0 once the page is written, whatever it says: `check` is the command that fails.
+    Verdicts, memory, findings, settings, commands and evidence. Exits with 0 once the page is written, whatever it
+    says: `check` is the command that fails.
     """
     from servespec.api import check
     from servespec.cli._inputs import load_inputs, write_atomically

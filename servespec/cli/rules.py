@@ -5,19 +5,28 @@ from __future__ import annotations
 import sys
 from typing import Annotated
 
-import typer
+from servespec.cli._parameters import TextOrJson, choice
+from servespec.engines import engine_names
 
 
 def command(
     engine: Annotated[
-        str | None, typer.Option("--engine", help="Only what holds for this engine.", metavar="ENGINE")
+        str | None,
+        choice(
+            "--target",
+            "--engine",
+            "-t",
+            names=engine_names,
+            metavar="ENGINE",
+            help="Only what holds for this engine.",
+        ),
     ] = None,
-    output_format: Annotated[
-        str, typer.Option("--format", "-f", help="text, or json for programs.", metavar="FORMAT")
-    ] = "text",
+    output_format: TextOrJson = "text",
 ) -> None:
-    """List the rules: code, severity, name, and what each is about."""
-    from servespec.errors import UsageError
+    """List every finding that there can be.
+
+    Code, severity, name, and what each is about; `servespec explain CODE` says more.
+    """
     from servespec.rules.registry import all_cards
 
     cards = [card for card in all_cards() if engine is None or card.engine in (None, engine)]
@@ -31,8 +40,6 @@ def command(
         rows = [{name: getattr(card, name) for name in names} for card in cards]
         sys.stdout.write(dumps(rows, indent=2, ensure_ascii=False) + "\n")
         return
-    if output_format != "text":
-        raise UsageError(f"{output_format!r} is none of text, json")
     for card in cards:
         holds_for = f" [{card.engine}{' ' + card.versions if card.versions else ''}]" if card.engine else ""
         print(f"{card.code}  {card.severity:<7}  {card.name:<36}  {card.summary}{holds_for}")

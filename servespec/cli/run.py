@@ -8,37 +8,31 @@ from typing import Annotated
 
 import typer
 
+from servespec.cli._parameters import (
+    ComposeWith,
+    EnginePython,
+    Online,
+    SpecFile,
+    StartAnyway,
+    Target,
+    TimeLimit,
+)
+
 
 def command(
-    file: Annotated[Path, typer.Argument(metavar="FILE", help="The spec.")],
-    target: Annotated[
-        str | None,
-        typer.Option("--target", "-t", metavar="ENGINE", help="Which engine, where there are several."),
-    ] = None,
-    engine_python: Annotated[
-        Path | None,
-        typer.Option(
-            metavar="PYTHON", help="Python of the engine's environment; otherwise PATH is searched."
-        ),
-    ] = None,
-    compose: Annotated[
-        str | None,
-        typer.Option(
-            metavar="WITH", help="Run the compose file with docker, podman or what there is (auto)."
-        ),
-    ] = None,
-    limit: Annotated[
-        float | None,
-        typer.Option("--time-limit", metavar="SECONDS", help="Longest start; default: by the weights."),
-    ] = None,
+    file: SpecFile,
+    target: Target = None,
+    engine_python: EnginePython = None,
+    compose: ComposeWith = None,
+    limit: TimeLimit = None,
     log: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Write the server's log there too.")
     ] = None,
     verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Show the log while it starts.")] = False,
-    force: Annotated[bool, typer.Option("--force", help="Start although the check refuses it.")] = False,
-    online: Annotated[bool, typer.Option("--online", help="Let model facts come from the Hub.")] = False,
+    force: StartAnyway = False,
+    online: Online = False,
 ) -> int:
-    """Check a spec, start its server, wait until the model answers, and follow its log.
+    """Check a spec, start its server and follow it.
 
     Ctrl-C (or SIGTERM) stops the server and everything that it started; a second one kills it. Exits with 0
     when it was stopped so, with 1 when it did not start or ended by itself, with the reason.

@@ -12,7 +12,10 @@ def command(
         bool, typer.Option("--report", help="The schema of `check --format json` instead of the spec's.")
     ] = False,
 ) -> None:
-    """Print the JSON Schema of the spec, from which editors complete and explain its keys."""
+    """Print the JSON Schema of the spec.
+
+    From it editors complete and explain the keys.
+    """
     from servespec.schemas import report_text, spec_text
 
     print(report_text() if report else spec_text(), end="")

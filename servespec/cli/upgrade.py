@@ -3,36 +3,34 @@
 from __future__ import annotations
 
 import sys
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from servespec.cli._parameters import Online, SpecFile, TextOrJson
+
 
 def command(
-    file: Annotated[Path, typer.Argument(metavar="FILE", help="The spec.")],
+    file: SpecFile,
     to: Annotated[
         list[str] | None,
         typer.Option("--to", metavar="ENGINE=VERSION", help="An engine's new version; may be repeated."),
     ] = None,
     fix: Annotated[bool, typer.Option("--fix", help="Rewrite the spec, keeping comments and order.")] = False,
-    output_format: Annotated[str, typer.Option("--format", "-f", help="text or json.")] = "text",
-    online: Annotated[bool, typer.Option("--online", help="Let model facts come from the Hub.")] = False,
+    output_format: TextOrJson = "text",
+    online: Online = False,
 ) -> int:
-    """Show what becomes of a spec on newer engines: flags, effective settings, memory.
+    """Show what newer engines do to a spec.
 
-    Without --to: the newest version known of every engine that the spec is for. Exits with 1 when the new version
-    would refuse the spec over something that a person has to decide.
+    Flags, effective settings, memory. Without --to: the newest version known of every engine that the spec is for.
+    Exits with 1 when the new version would refuse the spec over something that a person has to decide.
     """
     from servespec.cli._inputs import unreadable, write_atomically
-    from servespec.errors import UsageError
     from servespec.report.comparison import as_json, as_text
     from servespec.resolve import engines_of
     from servespec.spec.loader import load
     from servespec.upgrade import upgrade
 
-    if output_format not in ("text", "json"):
-        raise UsageError(f"--format is text or json, not {output_format!r}")
     loaded = load(file)
     spec = loaded.spec
     if spec is None:  # a text with mistakes of the language in it cannot be rewritten safely

@@ -50,6 +50,11 @@ class SmokeReport:
         """Whether no probe failed."""
         return all(result.evidence.outcome is not Outcome.failed for result in self.results)
 
+    @property
+    def off(self) -> tuple[Comparison, ...]:
+        """The figures whose prediction is off by more than its uncertainty."""
+        return tuple(row for row in self.comparisons if row.agreement is Agreement.off)
+
 
 FORMATS = ("text", "json", "junit")
 
@@ -96,6 +101,9 @@ def _print_tables(report: SmokeReport, console: Console) -> None:
     console.print(probes)
     if report.comparisons:
         console.print(_comparison_table(report.comparisons))
+    if report.off:
+        names = ", ".join(row.name for row in report.off)
+        console.print(f"The prediction is off: {names} (--strict makes this exit with 1).")
     if report.note:
         console.print(escape(report.note))
 
@@ -141,6 +149,7 @@ def to_json(report: SmokeReport) -> str:
             "version": report.version,
             "url": report.url,
             "passed": report.passed,
+            "off": [row.name for row in report.off],
             "probes": [
                 {
                     "name": result.probe.name,

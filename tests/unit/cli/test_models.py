@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from servespec.cli import invoke
 from servespec.cli.models import command
-from servespec.errors import UnknownModelError, UsageError
+from servespec.errors import UnknownModelError
 
 
 def test_the_list_has_an_entry_for_every_model_that_matches_all_words(
@@ -63,6 +64,6 @@ def test_words_that_no_id_has_name_the_nearest() -> None:
         command(["no-such-model-at-all"])
 
 
-def test_a_format_that_there_is_not_is_refused() -> None:
-    with pytest.raises(UsageError):
-        command([], "yaml")
+def test_a_format_that_there_is_not_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
+    assert invoke(["models", "--format", "yaml"]) == 2
+    assert "'yaml' is none of text, json" in capsys.readouterr().err

@@ -157,7 +157,7 @@ def test_a_broken_spec_shows_its_mistakes(servespec: Command, spec: Path, tmp_pa
     ("arguments", "message"),
     [
         (("-f", "docker-compose"), "no format 'docker-compose'"),
-        (("-t", "vlm"), "no engine is named 'vlm'"),
+        (("-t", "vlm"), "'vlm' is none of"),
         (("-f", "lws"), "needs several nodes"),
     ],
 )

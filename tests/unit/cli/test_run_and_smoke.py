@@ -123,10 +123,10 @@ def test_an_engine_that_is_not_installed_is_said_to_be_missing(
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (["smoke", str(EXAMPLE), "-t", "vllm", "--format", "xml"], "no format 'xml'"),
-        (["run", str(EXAMPLE), "-t", "vllm", "--compose", "lxc"], "auto, docker or podman"),
+        (["smoke", str(EXAMPLE), "-t", "vllm", "--format", "xml"], "'xml' is none of text, json, junit"),
+        (["run", str(EXAMPLE), "-t", "vllm", "--compose", "lxc"], "none of auto, docker, podman"),
         (["run", str(EXAMPLE), "-t", "vllm", "--compose", "podman", "--engine-python", "x"], "name one"),
-        (["run", str(EXAMPLE), "-t", "nothing"], "nothing"),
+        (["run", str(EXAMPLE), "-t", "nothing"], "'nothing' is none of"),
         (["run", "nowhere.yaml", "-t", "vllm"], "nowhere.yaml"),
     ],
 )

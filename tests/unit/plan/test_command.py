@@ -96,9 +96,9 @@ def test_what_nothing_serves_exits_with_1_and_says_why(
     [
         (["--gpus", "H1000"], "H1"),
         (["--vary", "colour"], "'colour' cannot vary"),
-        (["--engine", "ollama"], "no engine is named 'ollama'"),
+        (["--engine", "ollama"], "'ollama' is none of"),
         (["--headroom", "0"], "headroom"),
-        (["--format", "xml"], "text or json"),
+        (["--format", "xml"], "none of text, json"),
         (["--prices", "none.yaml"], "none.yaml"),
         (["--network-gbps", "0"], "more than 0"),
         (["--nodes", "0"], "0 nodes"),

@@ -1,0 +1,84 @@
+"""The door itself: help that fits 80 columns, and usage errors in one line."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from servespec.cli import invoke
+from servespec.cli._app import command_names
+
+COMMANDS = sorted(command_names())
+
+
+@pytest.fixture(autouse=True)
+def narrow(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_help_is_plain_text_within_80_columns(command: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert invoke([command, "--help"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0].startswith(f"Usage: servespec {command} ")
+    assert [line for line in lines if len(line) > 80 or not line.isascii()] == []
+
+
+def test_the_list_of_commands_says_what_each_does_in_a_whole_line(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert invoke([]) == 2
+    out = capsys.readouterr().out
+    assert "..." not in out.partition("Commands:")[2]
+    assert all(f"\n  {command} " in out for command in COMMANDS)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["smoke", "--fromat", "x"], "no such option: --fromat; did you mean --format?"),
+        (["check", "--formt", "json", "x"], "no such option: --formt; did you mean --format?"),
+        (["check"], "missing argument 'FILE'"),
+        (["chek", "x"], "no such command 'chek'. Did you mean 'check'"),
+        (["plan", "--nodes", "two", "x"], "invalid value for '--nodes'"),
+        (["diff", "a", "b", "--format", "xml"], "'xml' is none of text, json"),
+        (["calibrate", "--target", "vlm"], "'vlm' is none of sglang, tgi, vllm"),
+        (["run", "x", "--compose", "lxc"], "'lxc' is none of auto, docker, podman"),
+        (["bench", "a", "b"], "unexpected extra argument"),
+    ],
+)
+def test_a_usage_error_is_one_line_that_names_the_help(
+    arguments: list[str], said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert invoke(arguments) == 2
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    (line,) = captured.err.splitlines()
+    assert line.startswith("servespec: error: ")
+    assert said in line
+    assert line.endswith("--help`)")
+
+
+@pytest.mark.parametrize(
+    ("commands", "option"),
+    [
+        (("smoke", "bench"), "--url"),
+        (("smoke", "bench", "run"), "--time-limit"),
+        (("smoke", "bench", "run", "calibrate"), "--engine-python"),
+        (("smoke", "bench", "run"), "--compose"),
+        (("check", "plan", "render", "run", "smoke", "bench", "diff", "upgrade", "report"), "--online"),
+    ],
+)
+def test_an_option_says_the_same_in_every_command(
+    commands: tuple[str, ...],
+    option: str,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    said = set()
+    for command in commands:
+        invoke([command, "--help"])
+        text = re.search(rf" {option} .*?(?=\n  -)", capsys.readouterr().out, re.DOTALL)
+        assert text is not None
+        said.add(" ".join(text.group().split()))
+    assert len(said) == 1
