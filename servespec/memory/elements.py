@@ -21,6 +21,7 @@ BITS = {
     "float8_e8m0fnu": 8,
     "fp8": 8,
     "fp8_e4m3": 8,
+    "fp8_e4m3fn": 8,
     "fp8_e5m2": 8,
     "fp8_inc": 8,
     "e4m3": 8,

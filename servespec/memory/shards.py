@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from servespec.models.facts import Split, TensorGroup
+from servespec.models.facts import Split, TensorGroup, TensorKind
 
 
 def ceil_div(value: int, divisor: int) -> int:
@@ -45,6 +45,23 @@ def shard_shape(group: TensorGroup, tensor_parallel: int, vocabulary_padding: in
         return (group.shape[0], ceil_div(group.shape[1], tensor_parallel), *group.shape[2:])
     head_rows = group.shape[0] // group.heads
     return (heads_per_rank(group.heads, tensor_parallel) * head_rows, *group.shape[1:])
+
+
+def indivisible(group: TensorGroup, tensor_parallel: int) -> int | None:
+    """The width that an even split over the ranks cannot divide; None where it divides, or is not split so.
+
+    Engines assert it while they build the layer (``divide`` of Megatron's parallel layers); heads are counted by
+    rules of their own, and the vocabulary is padded.
+    """
+    if group.kind not in (TensorKind.linear, TensorKind.expert):
+        return None
+    if group.split is Split.rows:
+        width = group.shape[0]
+    elif group.split is Split.columns and len(group.shape) > 1:
+        width = group.shape[1]
+    else:
+        return None
+    return width if width % tensor_parallel else None
 
 
 def elements_of(shape: tuple[int, ...]) -> int:

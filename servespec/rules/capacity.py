@@ -11,6 +11,8 @@ from servespec.rules.subject import Subject
 GIB = 2**30
 FAR_ABOVE = 8
 """Contexts are called far above the workload from this factor on; with room for the usual long request."""
+LARGEST_HOST_GIB = 4096
+"""Host memory of the largest 8-GPU nodes that are sold (DGX B200: up to 4 TB)."""
 LARGE_DOWNLOAD_BYTES = 50 * GIB
 """From here a download takes minutes on a 10 Gbit/s line (50 GiB: 43 s at line rate, rarely reached)."""
 
@@ -171,9 +173,34 @@ def weights_downloaded_by_every_replica(subject: Subject) -> Iterable[Finding]:
 def offload_needs_host_memory(subject: Subject) -> Iterable[Finding]:
     """cpu_offload_gib * GPUs of a node."""
     each, count = subject.spec.kv_cache.cpu_offload_gib, subject.spec.hardware.count
-    if each > 0 and count > 1:
+    if each > 0:
+        gpus = f"each of {count} GPUs" if count > 1 else "the GPU"
         yield Finding(
-            message=f"{each:g} GiB for each of {count} GPUs: the node needs {each * count:g} GiB of host memory for KV blocks",
+            message=f"{each:g} GiB for {gpus}: the node needs {each * count:g} GiB of host memory for KV blocks",
+            key="kv_cache.cpu_offload_gib",
+        )
+
+
+@rule(
+    code="SV129",
+    name="offload-above-any-host",
+    severity=Severity.warning,
+    scope="spec",
+    summary="More host memory is asked for than GPU nodes have.",
+    explanation="The blocks that are offloaded lie in pinned host memory, which is taken at start: where the node has less, "
+    "the server stops. How much the node has is not known here.",
+    error_text="Not enough host memory available. Requesting A GB but only have B GB free.",
+    fix="Lower kv_cache.cpu_offload_gib to what the node has to spare.",
+    source="NVIDIA DGX B200 datasheet; SGLang 0.5.23 srt/mem_cache/memory_pool_host.py",
+    triggers=("kv_cache.cpu_offload_gib",),
+)
+def offload_above_any_host(subject: Subject) -> Iterable[Finding]:
+    """cpu_offload_gib * GPUs of a node > the largest nodes' memory."""
+    needed = subject.spec.kv_cache.cpu_offload_gib * subject.spec.hardware.count
+    if needed > LARGEST_HOST_GIB:
+        yield Finding(
+            message=f"{needed:,.0f} GiB of host memory are asked for on each node; the largest GPU nodes have about "
+            f"{LARGEST_HOST_GIB:,} GiB",
             key="kv_cache.cpu_offload_gib",
         )
 

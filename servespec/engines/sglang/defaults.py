@@ -6,6 +6,7 @@ from servespec.engines.base import Inputs, Resolved
 from servespec.engines.sglang import capacity, fraction_defaults, graph_defaults
 from servespec.engines.sglang.builder import Builder
 from servespec.engines.sglang.compressed import DEFAULT_REQUESTS
+from servespec.engines.sglang.drafts import drafts_with_own_weights
 from servespec.engines.sglang.kv_dtype import kv_cache_dtype
 from servespec.engines.sglang.paging import attention_backend, page_size
 from servespec.models.facts import Part
@@ -109,6 +110,11 @@ def _speculation(builder: Builder) -> None:
     algorithm = ALGORITHMS.get(speculative.method, speculative.method.upper()) if speculative else None
     builder.choose("speculative_algorithm", spec_value=algorithm, spec_key="speculative.method")
     if algorithm is not None or builder.value("speculative_algorithm") is not None:
+        builder.choose(
+            "speculative_draft_model_path",
+            spec_value=speculative.model if speculative else None,
+            spec_key="speculative.model",
+        )
         builder.put("draft_layers", _draft_layers(builder), "derived from the draft model")
     builder.choose(
         "speculative_num_draft_tokens",
@@ -119,11 +125,14 @@ def _speculation(builder: Builder) -> None:
 
 def _draft_layers(builder: Builder) -> int:
     """Layers that keep keys and values for drafts: of the draft model, else of the checkpoint's own."""
-    if builder.value("speculative_algorithm") == "NGRAM":
+    algorithm, model = str(builder.value("speculative_algorithm")).upper(), builder.inputs.model
+    if algorithm == "NGRAM":
         return 0
     if builder.inputs.draft is not None:
         return builder.inputs.draft.layers
-    own = sum(len(layers.layers) for layers in builder.inputs.model.kv if layers.part is Part.mtp)
+    if builder.value("speculative_draft_model_path") is None and drafts_with_own_weights(algorithm, model):
+        return model.layers
+    own = sum(len(layers.layers) for layers in model.kv if layers.part is Part.mtp)
     return max(1, own)
 
 

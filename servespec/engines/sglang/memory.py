@@ -15,6 +15,7 @@ from servespec.calibration.model import Conditions
 from servespec.deployment import Deployment
 from servespec.engines.sglang import shortfalls
 from servespec.engines.sglang.device import Free, free_memory
+from servespec.engines.sglang.drafts import draft_of
 from servespec.engines.sglang.graph_tables import attention_tables
 from servespec.engines.sglang.outside import activation, graphs, request_table
 from servespec.engines.sglang.pools import Cell, cell
@@ -134,7 +135,7 @@ def _assemble(deployment: Deployment, stage: Stage) -> MemoryBudget:
         attention_tables(deployment),
         request_table(requests, context),
     )
-    if not counts_draft(deployment) and deployment.draft is not None:
+    if not counts_draft(deployment) and draft_of(deployment) is not None:
         outside = (*outside, draft_weights(deployment))
     fraction = settings.number("mem_fraction_static")
     uncertainty = _uncertainty(deployment, stage, fraction)

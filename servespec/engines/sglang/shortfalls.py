@@ -11,7 +11,13 @@ from dataclasses import dataclass
 from servespec.deployment import Deployment
 from servespec.engines.sglang.device import Free
 from servespec.engines.sglang.pools import Cell
-from servespec.engines.sglang.refusals import is_refused, is_too_old, least_capability, refused_on_rocm
+from servespec.engines.sglang.refusals import (
+    has_no_kernels,
+    is_refused,
+    is_too_old,
+    least_capability,
+    refused_on_rocm,
+)
 from servespec.engines.sglang.versions import is_since
 from servespec.memory.budget import Shortfall, ShortfallKind, Term
 
@@ -73,6 +79,13 @@ def _quantization(deployment: Deployment) -> Iterator[Shortfall]:
         yield _refusal(
             f"{deployment.gpu.name} is older than compute capability 7.5: “SGLang only supports sm75 and above.”",
             "take a newer GPU, or another engine",
+        )
+        return
+    if has_no_kernels(deployment):
+        yield _refusal(
+            f"{deployment.gpu.name} is older than compute capability 8.0, from which on SGLang {deployment.version}'s kernels "
+            "are built: “no kernel image is available for execution on the device”",
+            "take a newer GPU, SGLang before 0.5.9, or another engine",
         )
         return
     if (method := refused_on_rocm(deployment)) is not None:

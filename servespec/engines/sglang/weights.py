@@ -11,6 +11,7 @@ from dataclasses import replace
 
 from servespec.deployment import Deployment
 from servespec.engines.sglang import mxfp4
+from servespec.engines.sglang.drafts import draft_of
 from servespec.engines.sglang.placement import VOCABULARY_PADDING, Ranks, loaded
 from servespec.engines.sglang.versions import is_since
 from servespec.memory.budget import Term
@@ -118,10 +119,13 @@ def counts_draft(deployment: Deployment) -> bool:
 
 
 def draft_weights(deployment: Deployment) -> Term:
-    """The draft model's own checkpoint on one rank; drafts of the target's own layers are among its tensors."""
-    draft = deployment.draft
+    """The draft model's own checkpoint on one rank; drafts of the target's own layers are among its tensors.
+
+    Raises UnmodelledError where a draft is named whose facts are not known.
+    """
+    draft = draft_of(deployment)
     size = 0
-    if draft is not None and deployment.settings.value("speculative_algorithm") not in (None, "NGRAM"):
+    if draft is not None:
         ranks = Ranks.of(deployment.settings)
         for group in draft.tensors:
             for part, found in by_format(draft.quantization, group):

@@ -75,5 +75,5 @@ def build(config: Config) -> Architecture:
         tensors=groups,
         kv=(full_attention(size, layers),),
         rope=rope_tables(config, size.head_dim),
-        extra={"draft": "eagle3" if third else "eagle"},
+        extra={"draft": "eagle3" if third else "eagle", "target_hidden_size": target},
     )

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from servespec.diagnostics import Change, Fix, Severity
+from servespec.engines.sglang.drafts import drafts_with_target
 from servespec.engines.sglang.rules.view import (
     algorithm,
     algorithm_key,
     tensor_parallel,
     tensor_parallel_key,
 )
-from servespec.models.facts import Part
 from servespec.rules.base import Finding, rule
 from servespec.rules.subject import Subject
 
@@ -47,7 +47,7 @@ def vocabulary_not_divisible(subject: Subject) -> Iterable[Finding]:
     name="sglang-draft-is-the-target",
     severity=Severity.warning,
     engine="sglang",
-    summary="EAGLE without a draft model, on a checkpoint that brings none, loads the target twice.",
+    summary="Speculation by a model without naming one loads the target twice, unless it brings layers to draft with.",
     explanation="Without speculative_draft_model_path SGLang takes the target's own checkpoint as the "
     "draft. That is right for models with multi-token prediction layers (DeepSeek V3, GLM, Qwen3-Next); "
     "any other is loaded a second time, and the GPU runs out of memory.",
@@ -57,21 +57,14 @@ def vocabulary_not_divisible(subject: Subject) -> Iterable[Finding]:
     triggers=("speculative", "args.speculative_algorithm"),
 )
 def draft_is_the_target(subject: Subject) -> Iterable[Finding]:
-    """EAGLE, EAGLE3 or NEXTN, no draft path, and no MTP layers."""
-    if algorithm(subject) not in ("EAGLE", "EAGLE3", "NEXTN") or subject.value(
-        "speculative_draft_model_path"
-    ):
-        return
-    section = subject.spec.speculative
-    if (section is not None and section.model) or any(
-        group.part is Part.mtp for group in subject.model.tensors
-    ):
-        return
-    yield Finding(
-        message=f"speculation by {algorithm(subject)} without a draft model: {subject.model.architecture} brings no prediction "
-        "layers, so the target itself is loaded twice",
-        key=algorithm_key(subject),
-    )
+    """EAGLE, NEXTN or STANDALONE, no draft path, and no MTP layers."""
+    found = algorithm(subject)
+    if found != "EAGLE3" and drafts_with_target(subject.target):
+        yield Finding(
+            message=f"speculation by {found} without a draft model: {subject.model.architecture} brings no prediction layers, "
+            "so the target itself is loaded twice",
+            key=algorithm_key(subject),
+        )
 
 
 @rule(
@@ -95,6 +88,31 @@ def pool_below_context(subject: Subject) -> Iterable[Finding]:
         message=f"the KV pool holds {budget.kv_tokens:,} tokens, requests of up to {context:,} are accepted: longer ones are "
         "refused when they come",
         key=subject.key("context_length") or "limits",
+    )
+
+
+@rule(
+    code="SV360",
+    name="sglang-fixed-pool-cut",
+    severity=Severity.warning,
+    engine="sglang",
+    summary="The KV pool that is asked for is larger than what is left for it.",
+    explanation="max_total_tokens, which kv_cache.space_gib becomes, is an upper bound: SGLang takes the smaller of it and of "
+    "what it finds free, and says so in a line of its log alone.",
+    error_text="max_total_tokens=A is larger than the profiled value B. Use the profiled value instead.",
+    fix="Lower kv_cache.space_gib (max_total_tokens), or make room.",
+    source="SGLang 0.5.23 srt/mem_cache/kv_cache_configurator.py; before 0.5.10 srt/model_executor/model_runner.py",
+    triggers=("kv_cache.space_gib", "args.max_total_tokens"),
+)
+def fixed_pool_cut(subject: Subject) -> Iterable[Finding]:
+    """kv_tokens < max_total_tokens."""
+    budget, asked = subject.budget, subject.integer("max_total_tokens")
+    if budget is None or asked is None or not 0 < budget.kv_tokens < asked - budget.block_size:
+        return
+    yield Finding(
+        message=f"{asked:,} tokens of KV cache are asked for, {budget.kv_tokens:,} "
+        f"({budget.kv_cache_bytes / 2**30:.1f} GiB) are left: SGLang takes the smaller",
+        key=subject.key("max_total_tokens") or "kv_cache.space_gib",
     )
 
 

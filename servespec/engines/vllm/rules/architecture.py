@@ -23,6 +23,15 @@ def _registry() -> Mapping[str, tuple[str | None, str | None]]:
     return {name: (since, until) for name, (since, until) in data["architectures"].items()}
 
 
+def is_in_registry(name: str, version: str) -> bool:
+    """Whether the release has a model class for the architecture."""
+    found = _registry().get(name)
+    if found is None:
+        return False
+    since, until = found
+    return not (since and holds(f"<{since}", version)) and not (until and holds(f">={until}", version))
+
+
 @rule(
     code="SV329",
     name="vllm-architecture-unknown",

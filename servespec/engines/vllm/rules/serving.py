@@ -34,6 +34,34 @@ def auto_tool_choice_without_parser(subject: Subject) -> Iterable[Finding]:
 
 
 @rule(
+    code="SV415",
+    name="vllm-tool-parser-not-used",
+    severity=Severity.warning,
+    engine="vllm",
+    versions=">=0.6",
+    summary="tool_call_parser does nothing for requests that leave the choice of tools to the model.",
+    explanation="A parser is named, but enable_auto_tool_choice is not set. Requests with tools and tool_choice auto, which "
+    "is the default of most clients, are refused with HTTP 400.",
+    error_text='"auto" tool choice requires --enable-auto-tool-choice and --tool-call-parser to be set',
+    fix="Add enable_auto_tool_choice: true.",
+    source="vLLM 0.11.0, 0.32.0 vllm/entrypoints/openai chat completion serving",
+    triggers=("args.tool_call_parser",),
+)
+def tool_parser_not_used(subject: Subject) -> Iterable[Finding]:
+    """tool_call_parser without enable_auto_tool_choice."""
+    if subject.value("tool_call_parser") and not subject.flag("enable_auto_tool_choice"):
+        yield Finding(
+            message="tool_call_parser is named without enable_auto_tool_choice: requests that leave the choice of tools to "
+            "the model are refused",
+            key=subject.key("tool_call_parser"),
+            fix=Fix(
+                "add enable_auto_tool_choice",
+                changes=(Change("targets.vllm.args.enable_auto_tool_choice", True, safe=False),),
+            ),
+        )
+
+
+@rule(
     code="SV231",
     name="vllm-log-outputs-without-requests",
     severity=Severity.error,

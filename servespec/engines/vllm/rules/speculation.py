@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 
 from servespec.diagnostics import Severity
@@ -28,6 +29,9 @@ WITHOUT_MODEL = (
     "dspark",
     "custom_class",
 )
+
+NAMED_METHOD = re.compile("eagle-|eagle3|dflash|dspark")
+"""Names of draft models that decide the method whatever is asked for (the same place)."""
 
 
 @rule(
@@ -146,13 +150,17 @@ def mtp_without_layers(subject: Subject) -> Iterable[Finding]:
     """Method mtp on a checkpoint without such layers."""
     config, model = speculation(subject), subject.model
     method = config.get("method")
-    if not isinstance(method, str) or not method.endswith("mtp") or config.get("model"):
+    if not isinstance(method, str) or not method.endswith("mtp"):
         return
+    if config.get("model"):
+        if subject.target.draft is None or NAMED_METHOD.search(subject.target.draft.id.lower()):
+            return
+        model = subject.target.draft
     if any(group.part is Part.mtp for group in model.tensors) or "mtp_layers_not_counted" in model.extra:
         return
     yield Finding(
         message=f"{model.id} has no multi-token prediction layers to draft with",
-        key=speculation_key(subject, "method"),
+        key=speculation_key(subject, "model" if config.get("model") else "method"),
     )
 
 

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -159,8 +161,23 @@ def test_without_prefix_caching_the_window_pool_is_sized_for_the_requests() -> N
 
 def test_a_draft_takes_as_much_for_each_of_its_layers_as_the_target() -> None:
     speculative = {"method": "eagle3", "tokens": 3, "model": "org/draft"}
-    plain, drafting = budget(deploy()), budget(deploy(speculative=speculative))
+    head = deploy(config={**LLAMA_8B, "num_hidden_layers": 1}).model
+    plain, drafting = budget(deploy()), budget(replace(deploy(speculative=speculative), draft=head))
     assert drafting.kv_bytes_per_token == plain.kv_bytes_per_token * 33 / 32
+
+
+def test_a_draft_that_is_named_and_not_known_is_not_modelled() -> None:
+    speculative = {"method": "eagle3", "tokens": 3, "model": "org/draft"}
+    with pytest.raises(UnmodelledError, match="draft model"):
+        budget(deploy(speculative=speculative))
+
+
+@pytest.mark.parametrize("method", ["eagle", "draft"])
+def test_speculation_without_a_draft_loads_the_target_twice(method: str) -> None:
+    plain = budget(deploy(version="0.5.23"))
+    twice = budget(deploy(version="0.5.23", speculative={"method": method, "tokens": 3}))
+    assert twice.weights.size_bytes > 1.9 * plain.weights.size_bytes
+    assert twice.kv_bytes_per_token == 2 * plain.kv_bytes_per_token
 
 
 def test_lora_slots_are_taken_from_the_pool() -> None:
@@ -259,7 +276,8 @@ INT8 = {
     [
         (INT8, "T4-16GB", "0.5.23", "compute capability 8.0"),
         (INT8, "A10-24GB", "0.5.23", None),
-        (GPTQ, "T4-16GB", "0.5.23", None),
+        (GPTQ, "T4-16GB", "0.5.23", "compute capability 8.0"),
+        (GPTQ, "T4-16GB", "0.5.5", None),
         (GPTQ, "MI300X-192GB", "0.5.23", "not supported in ROCm"),
         (GPTQ, "MI300X-192GB", "0.5.9", None),
         (INT8, "MI300X-192GB", "0.5.23", None),

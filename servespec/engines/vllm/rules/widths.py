@@ -1,0 +1,84 @@
+"""Layers of a model that vLLM's ranks cannot share out evenly."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from servespec.diagnostics import Severity
+from servespec.engines.vllm.rules.view import (
+    data_parallel,
+    expert_parallel,
+    tensor_parallel,
+    tensor_parallel_key,
+)
+from servespec.memory.shards import indivisible
+from servespec.models.facts import Part, TensorKind
+from servespec.rules.base import Finding, rule
+from servespec.rules.subject import Subject
+from servespec.rules.versions import holds
+
+EXPERTS_SPAN_REPLICAS = ">=0.8.5"
+"""FusedMoEParallelConfig.make: experts that are not spread whole are split over data-parallel ranks as well."""
+
+
+@rule(
+    code="SV361",
+    name="vllm-width-not-divisible",
+    severity=Severity.error,
+    engine="vllm",
+    summary="Tensor parallelism must divide the width of every layer that it splits.",
+    explanation="MLP and projections are cut into equal parts, one for each tensor-parallel rank; vLLM asserts that the "
+    "width divides while it builds the layer.",
+    error_text="AssertionError: A is not divisible by B",
+    fix="Choose a tensor-parallel size that divides the layers, mostly a power of two.",
+    source="vLLM 0.8.5, 0.32.0 vllm/distributed/utils.py divide; model_executor/layers/linear.py",
+    triggers=("parallel.tensor", "args.tensor_parallel_size", "args.tp"),
+)
+def width_not_divisible(subject: Subject) -> Iterable[Finding]:
+    """A split width % tp != 0."""
+    ranks, model = tensor_parallel(subject), subject.model
+    if model.attention_heads % ranks:
+        return
+    for group in model.tensors:
+        if group.kind is TensorKind.expert or group.part is not Part.decoder:
+            continue
+        width = indivisible(group, ranks)
+        if width is not None:
+            yield Finding(
+                message=f"{group.module} is {width:,} wide, which {ranks} tensor-parallel ranks cannot share out",
+                key=tensor_parallel_key(subject),
+            )
+            return
+
+
+@rule(
+    code="SV362",
+    name="vllm-expert-width-not-divisible",
+    severity=Severity.error,
+    engine="vllm",
+    summary="Experts that are not spread whole are cut by tensor × data ranks, which must divide their width.",
+    explanation="Without expert parallelism every expert is cut into as many parts as there are tensor-parallel ranks of "
+    "all data-parallel replicas together: tensor × data. Their width must be a multiple of that.",
+    error_text="assert self.intermediate_size % tp_size == 0",
+    fix="Set parallel.expert: true, or choose tensor × data so that it divides the experts' width.",
+    source="vLLM 0.32.0 vllm/model_executor/layers/fused_moe/config.py FusedMoEConfig.__post_init__, "
+    "FusedMoEParallelConfig.make; 0.8.5 to 0.25.1 fused_moe/layer.py",
+    triggers=("model:moe",),
+)
+def expert_width_not_divisible(subject: Subject) -> Iterable[Finding]:
+    """An expert's width % (tp * dp) != 0, without expert parallelism."""
+    tensor, data = tensor_parallel(subject), data_parallel(subject)
+    if expert_parallel(subject) or subject.model.attention_heads % tensor:
+        return
+    ranks = tensor * data if holds(EXPERTS_SPAN_REPLICAS, subject.version) else tensor
+    for group in subject.model.tensors:
+        if group.kind is not TensorKind.expert or group.part is not Part.decoder:
+            continue
+        width = indivisible(group, ranks)
+        if width is not None:
+            yield Finding(
+                message=f"an expert is {width:,} wide, which tensor {tensor} × data {data} = {ranks} ranks cannot share "
+                "out: set parallel.expert, or choose other ranks",
+                key="parallel.data" if data > 1 else tensor_parallel_key(subject),
+            )
+            return
