@@ -30,7 +30,7 @@ DEFAULT_REQUESTS = 256  # arg_groups/deepseek_v4_hook.py
 
 def compressed_cell(model: ModelFacts, settings: Settings, version: str, stage: int) -> Cell:
     """What a token costs on one rank of a pipeline stage; the latent cache is on every tensor-parallel rank."""
-    mine = set(stage_layers(model.layers, settings.integer("pp_size"))[stage])
+    mine = set(stage_layers(model.layers, settings.integer("pp_size"), version)[stage])
     sparse = _layers(model, KVKind.indexer) & mine
     dense = (_layers(model, KVKind.latent) & mine) - sparse
     head_dim, index_dim = model.head_dim, _index_dim(model)

@@ -10,9 +10,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 from servespec.deployment import Deployment, Settings
+from servespec.engines.sglang.versions import is_since
 from servespec.models.facts import Part, Stage, TensorGroup, TensorKind
 
 VOCABULARY_PADDING = 64  # layers/vocab_parallel_embedding.py, DEFAULT_VOCAB_PADDING_SIZE
+SPREADS_LEFT_OVER = "0.5.6"
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,11 +39,16 @@ class Ranks:
         )
 
 
-def stage_layers(layers: int, stages: int) -> tuple[range, ...]:
-    """The decoder layers of each pipeline stage: those left over go to stages before the last, from the back."""
-    counts = [layers // stages] * stages
-    for index in range(2, layers % stages + 2):
-        counts[-index] += 1
+def stage_layers(layers: int, stages: int, version: str) -> tuple[range, ...]:
+    """The decoder layers of each pipeline stage: of those left over, the last stages have one more each.
+
+    Before 0.5.6 the very last stage had all of them (distributed/utils.py get_pp_indices of 0.5.5.post3 and 0.5.6).
+    """
+    each, left = divmod(layers, stages)
+    if is_since(version, SPREADS_LEFT_OVER):
+        counts = [each] * (stages - left) + [each + 1] * left
+    else:
+        counts = [each] * (stages - 1) + [each + left]
     starts = [sum(counts[:index]) for index in range(stages)]
     return tuple(range(start, start + count) for start, count in zip(starts, counts, strict=True))
 
@@ -55,7 +62,7 @@ def loaded(deployment: Deployment, stage: int) -> Iterator[TensorGroup]:
     """The groups of tensors of one stage, each with the layers that lie on it alone."""
     model = deployment.model
     stages = deployment.settings.integer("pp_size")
-    mine = stage_layers(model.layers, stages)[stage]
+    mine = stage_layers(model.layers, stages, deployment.version)[stage]
     is_first, is_last = stage == 0, stage == stages - 1
     for group in model.tensors:
         if group.part is Part.mtp:

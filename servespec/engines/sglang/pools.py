@@ -109,7 +109,7 @@ def cell(model: ModelFacts, settings: Settings, version: str, stage: int = 0) ->
         from servespec.engines.sglang.compressed import compressed_cell
 
         return compressed_cell(model, settings, version, stage)
-    mine = stage_layers(model.layers, settings.integer("pp_size"))[stage]
+    mine = stage_layers(model.layers, settings.integer("pp_size"), version)[stage]
     ranks = Ranks.of(settings)
     dtype = str(settings.value("kv_cache_dtype"))
     split_windows = has_window_pool(model, settings, version)

@@ -42,7 +42,7 @@ def bytes_per_state(deployment: Deployment, stage: int) -> int:
     """Bytes of all states of one sequence on one rank of a stage."""
     settings = deployment.settings
     ranks = Ranks.of(settings)
-    mine = stage_layers(deployment.model.layers, settings.integer("pp_size"))[stage]
+    mine = stage_layers(deployment.model.layers, settings.integer("pp_size"), deployment.version)[stage]
     dtype = str(settings.value("dtype"))
     temporal = settings.value("mamba_ssm_dtype")
     total = 0
