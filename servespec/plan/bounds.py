@@ -14,7 +14,6 @@ from servespec.models.facts import KVKind, Part, TensorKind
 if TYPE_CHECKING:
     from servespec.models.facts import ModelFacts
     from servespec.plan.candidate import Candidate, Split
-    from servespec.plan.sizing import Demand
     from servespec.spec.model import Spec
 
 LEAST_BITS = 4
@@ -68,7 +67,10 @@ class _Facts:
 def is_free_of_bounds(spec: Spec, engine: str) -> bool:
     """Whether flags move weights or cache off the GPU, or spread them by a rule that is not modelled here."""
     target = spec.targets.get(engine)
-    words = ("offload", "context", "kv_cache", "quant", "dtype", "load_format", "num_gpu", "total_tokens")
+    words = (
+        *("offload", "context", "kv_cache", "quant", "dtype", "load_format", "num_gpu", "total_tokens"),
+        *("swa", "sliding"),
+    )
     named = target is not None and any(
         word in name.replace("-", "_") for name in target.args for word in words
     )
@@ -87,6 +89,17 @@ def least_weights_bytes(candidate: Candidate) -> int:
 
 def least_kv_bytes_per_token(facts: ModelFacts, kv_dtype: str, split: Split) -> float:
     """Of one token in the layers that keep every token, an even share of the stages."""
+    return _least_kv_bytes(facts, kv_dtype, split, 1, (KVKind.full, KVKind.latent))
+
+
+def least_kv_bytes_of_request(facts: ModelFacts, kv_dtype: str, split: Split, tokens: int) -> float:
+    """Of a request of so many tokens, an even share of the stages; sliding windows hold no more than the window."""
+    return _least_kv_bytes(facts, kv_dtype, split, tokens, (KVKind.full, KVKind.latent, KVKind.sliding))
+
+
+def _least_kv_bytes(
+    facts: ModelFacts, kv_dtype: str, split: Split, tokens: int, kinds: tuple[KVKind, ...]
+) -> float:
     from servespec.memory.kv import token_elements
 
     element = 1.0 if kv_dtype.startswith("fp8") else 2.0
@@ -96,11 +109,12 @@ def least_kv_bytes_per_token(facts: ModelFacts, kv_dtype: str, split: Split) -> 
         element = 0.25  # packed types have two bits at the least
     size = 0.0
     for layers in facts.kv:
-        if layers.part is not Part.decoder or layers.kind not in (KVKind.full, KVKind.latent):
+        if layers.part is not Part.decoder or layers.kind not in kinds:
             continue
         own = token_elements(layers, split.tensor) * element
         each = min(own, layers.token_bytes) if layers.token_bytes is not None else own
-        size += each * len(layers.layers) / layers.compress_ratio
+        kept = min(tokens, layers.window or 0) if layers.kind is KVKind.sliding else tokens
+        size += each * kept * len(layers.layers) / layers.compress_ratio
     return size / split.pipeline
 
 
@@ -109,12 +123,10 @@ def most_kv_bytes(candidate: Candidate, spec: Spec, weights_bytes: int, share: f
     return candidate.gpu.total_bytes * (share or spec.limits.gpu_memory_fraction or 1.0) - weights_bytes
 
 
-def most_concurrency(kv_bytes: float, per_token: float, spec: Spec, demand: Demand) -> float:
-    """Requests of the workload's length that one data-parallel rank can hold, were all of it KV cache."""
+def most_concurrency(kv_bytes: float, of_request: float, spec: Spec) -> float:
+    """Requests of that many bytes that one data-parallel rank can hold, were all of it KV cache."""
     limit = float(spec.limits.max_concurrent_requests or MOST_SEQUENCES)
-    if not per_token:
-        return limit
-    return min(limit, kv_bytes / (per_token * demand.request_tokens))
+    return min(limit, kv_bytes / of_request) if of_request else limit
 
 
 MOST_SEQUENCES = 1 << 20

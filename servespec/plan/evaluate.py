@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from servespec.plan.candidate import Candidate
     from servespec.plan.roofline import Work
     from servespec.plan.sizing import Demand
-    from servespec.resolve import Facts
+    from servespec.resolve import Facts, Resolution
     from servespec.spec.model import Spec
 
 SEQUENCE_SETTINGS = ("max_num_seqs", "max_running_requests", "max_batch_size")
@@ -64,6 +64,8 @@ class Evaluator:
         self.exact = 0
         self._draft = draft.draft
         self._work: dict[int, Work] = {}
+        self._resolved: dict[Candidate, Resolution] = {}
+        self._inexpressible: dict[tuple[str, tuple[bool, ...]], Refusal | None] = {}
 
     def work(self, candidate: Candidate) -> Work:
         """The work of the candidate's checkpoint."""
@@ -84,34 +86,60 @@ class Evaluator:
             network_bytes_per_second=self.network,
         )
 
+    def inexpressible(self, candidate: Candidate) -> Refusal | None:
+        """That the engine's version has no way to split a model so, whatever the GPU."""
+        split = candidate.split
+        key = (candidate.engine, tuple(size > 1 for size in split))
+        if key not in self._inexpressible:
+            self._inexpressible[key] = self._split_refusal(candidate)
+        return self._inexpressible[key]
+
+    def _split_refusal(self, candidate: Candidate) -> Refusal | None:
+        from servespec.engines import get_engine
+
+        try:
+            deployment = self._resolve(candidate).deployment
+        except ServespecError:
+            return None  # the evaluation says what it is
+        for found in get_engine(candidate.engine).inexpressible(deployment):
+            if found.severity is Severity.error and (found.key or "").startswith("parallel."):
+                return Refusal("inexpressible", found.message)
+        return None
+
     def memory_share(self, candidate: Candidate) -> float | None:
         """The engine's memory fraction for the candidate, which costs far less to know than its budget."""
-        from servespec.resolve import Facts, resolve_target
-
-        spec = candidate.spec(self.base)
-        facts = Facts(model=candidate.checkpoint.facts, gpu=candidate.gpu, draft=self._draft)
         try:
-            settings = resolve_target(spec, candidate.engine, facts, self.directory).deployment.settings
+            settings = self._resolve(candidate).deployment.settings
         except ServespecError:
             return None  # the evaluation says what it is
         values = (settings.value(name) for name in FRACTION_SETTINGS)
         return next((float(value) for value in values if isinstance(value, int | float)), None)
 
+    def _resolve(self, candidate: Candidate) -> Resolution:
+        """The candidate as a deployment. Raises ServespecError."""
+        from servespec.resolve import Facts, resolve_target
+
+        if candidate not in self._resolved:
+            facts = Facts(model=candidate.checkpoint.facts, gpu=candidate.gpu, draft=self._draft)
+            spec = candidate.spec(self.base)
+            self._resolved[candidate] = resolve_target(spec, candidate.engine, facts, self.directory)
+        return self._resolved[candidate]
+
     def evaluate(self, candidate: Candidate) -> Fit | Refusal:
         """Resolve, budget and rules of the engine, then the sizing."""
         from servespec.engines import get_engine
-        from servespec.resolve import Facts, resolve_target
         from servespec.rules.subject import Subject
 
         self.exact += 1
-        spec = candidate.spec(self.base)
-        facts = Facts(model=candidate.checkpoint.facts, gpu=candidate.gpu, draft=self._draft)
         try:
-            resolution = resolve_target(spec, candidate.engine, facts, self.directory)
+            resolution = self._resolve(candidate)
             budget = get_engine(candidate.engine).budget(resolution.deployment)
         except ServespecError as error:
             return Refusal("not_modelled", str(error))
+        finally:
+            self._resolved.pop(candidate, None)
         deployment = resolution.deployment
+        spec = deployment.spec
         if budget.verdict is not Verdict.fits:
             return _memory_refusal(budget)
         whole = Subject(spec=spec, directory=self.directory)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from servespec.plan.roofline import FAST, SLOW, Machine
@@ -18,10 +19,14 @@ GIB = 2**30
 MOST_REASONS = 12
 
 FORMULAS = {
-    "itl": f"step = stages × (max(bytes read ÷ bandwidth, FLOPs ÷ compute) + collectives); {Machine.__name__} in "
-    "servespec/plan/roofline.py",
-    "ttft": "prefill + one step, nothing queued",
-    "in_flight": f"W(b) = b × prefill + output × step(b); ITL = W ÷ output; see {estimate.__name__}",
+    "step": "stages × (max(bytes read ÷ bandwidth, FLOPs ÷ compute) + collectives); "
+    f"{Machine.__name__} in servespec/plan/roofline.py",
+    "prefill": "(2 × parameters in use × n + attention × n²) ÷ (tensor × FLOP/s) + collectives",
+    "request": f"W(b) = prefill × (1 + (b − 1) ÷ stages) + output × step(b); see {estimate.__name__}",
+    "itl": "(W − TTFT) ÷ (output − 1)",
+    "ttft": "prefill + one step, nothing queued; with a number in flight that begins together the mean of "
+    "them: prefill × (1 + (b − 1) ÷ 2 stages) + one step",
+    "output_tokens_per_second": "data × b × output ÷ W(b)",
     "replicas": f"max(rate × W ÷ C, rate ÷ requests per second) × headroom (Little's law); see {size.__name__}",
 }
 
@@ -36,6 +41,7 @@ CONSTRAINTS = {
     "engine_refuses": "the engine refuses to start",
     "tight": "the start lies within the uncertainty of the prediction",
     "not_modelled": "not modelled",
+    "inexpressible": "the engine has no such split",
     "itl_ms": "the inter-token latency objective is missed (estimate)",
     "ttft_ms": "the time-to-first-token objective is missed (estimate)",
     "output_tokens_per_second": "the throughput objective is missed (estimate)",
@@ -69,17 +75,27 @@ def _lines(plan: Plan) -> Iterator[str]:
             yield "       (the best of its kind that was asked for; an answer above needs no more of anything)"
     if plan.best is not None:
         yield ""
+        yield f"  ≈ {what_estimates_rest_on(plan)}"
         yield (
-            f"  ≈ are estimates, from {SLOW.bandwidth:.0%} of the bandwidth and {SLOW.compute:.0%} of the compute of "
-            f"the data sheet to {FAST.bandwidth:.0%} and {FAST.compute:.0%}; sizes are taken at the slow end,"
+            f"  Sizes are taken at the slow end, for {demand.headroom:g} × a rate. KV room: requests that the KV cache "
+            "holds ÷ those in flight."
         )
-        yield f"  for {demand.headroom:g} × the rate. KV room: requests that the KV cache holds ÷ those in flight."
         yield f"  Replicas by {plan.best.sizing.limit}: {reckoning(plan.best)}"
     yield from _why_not(plan)
     yield ""
     yield (
         f"{plan.candidates:,} configurations in {plan.seconds:.2f} s, {plan.exact:,} of them by the engine's own budget"
     )
+
+
+def what_estimates_rest_on(plan: Plan) -> str:
+    """The range of the estimates, in a sentence."""
+    has_experts = any(checkpoint.facts.moe is not None for _, checkpoint in plan.space.checkpoints)
+    ends = [(end.bandwidth, end.expert_compute if has_experts else end.compute) for end in (SLOW, FAST)]
+    slow, fast = (
+        f"{bandwidth:.0%} of the bandwidth and {compute:.0%} of the compute" for bandwidth, compute in ends
+    )
+    return f"are estimates: from {slow} of the data sheet to {fast}"
 
 
 def _row(plan: Plan, fit: Fit) -> str:
@@ -167,8 +183,8 @@ def as_json(plan: Plan) -> str:
         "headroom": plan.demand.headroom,
         "formulas": FORMULAS,
         "efficiency": {
-            "slow": {"bandwidth": SLOW.bandwidth, "compute": SLOW.compute},
-            "fast": {"bandwidth": FAST.bandwidth, "compute": FAST.compute},
+            "slow": asdict(SLOW),
+            "fast": asdict(FAST),
         },
         "answers": [answer(plan, fit) for fit in plan.answers],
         "of_each": [answer(plan, fit) for fit in plan.of_each],

@@ -26,19 +26,26 @@ NCCL_NETWORK_HOP_SECONDS = 2.7e-6
 """Latency of a collective and of each of its hops: NCCL src/graph/tuning.cc baseLat and hwLat, ring with protocol LL."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Efficiency:
-    """Shares of the data sheet that an engine reaches: ``bandwidth`` in decode (MBU), ``compute`` in prefill (MFU)."""
+    """Shares of the data sheet that an engine reaches: ``bandwidth`` in decode (MBU), ``compute`` in prefill (MFU),
+    ``expert_compute`` in prefill of a mixture of experts. ``step_seconds`` are what scheduling and launches take."""
 
     bandwidth: float
     compute: float
+    expert_compute: float
+    step_seconds: float = 0.0
 
 
-SLOW = Efficiency(bandwidth=0.60, compute=0.30)
-FAST = Efficiency(bandwidth=0.85, compute=0.76)
-"""An assumption, not a measurement. Decode: 60 to 85 % of the bandwidth is what serving engines are commonly found to
-reach. Prefill: 76 % is the most that Pope et al. (2022), Efficiently Scaling Transformer Inference, reached on 64
-chips; 30 % allows for short prompts and small batches."""
+SLOW = Efficiency(bandwidth=0.60, compute=0.30, expert_compute=0.10, step_seconds=0.0012)
+FAST = Efficiency(bandwidth=0.85, compute=0.76, expert_compute=0.30)
+"""Ranges around what was measured; tests/unit/plan/measured.json has the rows, and a test holds the estimates to them.
+
+Decode: 67 % of the bandwidth on an H200 with 32 requests (docs/evidence/h200-road-vllm.txt), 74 % on an H100 and 77 %
+on an A100 with one; were the first of them 85 %, then 1.2 ms of each step would be something else. Prefill: 61 and 65 % of
+the compute on an H200; 76 % is the most that Pope et al. (2022), Efficiently Scaling Transformer Inference, reached; the
+slow end is half of the least that was measured, for short prompts and small batches. Experts: 23 % on a B200
+(gpt-oss-120b, vllm-project/vllm pull request 30738), 24 % of H100's fp8 (DeepSeek-V3, lmsys.org large-scale-ep)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,6 +63,10 @@ class Work:
     hidden_size: int
     layers: int
     precision: str
+
+    def compute_share(self, efficiency: Efficiency) -> float:
+        """The share of the data sheet's FLOP/s for this model."""
+        return efficiency.expert_compute if self.touched < 1 else efficiency.compute
 
 
 def work_of(facts: ModelFacts, method: str | None) -> Work:
@@ -128,7 +139,7 @@ class Machine:
         """One decode step for all ``sequences``, each with ``context`` tokens.
 
         With p pipeline stages a batch goes through them as p parts: p × the time of a stage with 1/p of the batch.
-        Stage: max(bytes read ÷ bandwidth, FLOPs ÷ compute) + collectives. Of routed experts those are read
+        Stage: max(bytes read ÷ bandwidth, FLOPs ÷ compute) + collectives + launches. Of routed experts those are read
         that a batch is expected to touch: 1 − (1 − top_k/experts)^sequences.
         """
         work, split = self.work, self.split
@@ -138,14 +149,14 @@ class Machine:
         read += part * context * self.kv_bytes_per_token
         memory = read / (self.gpu.bandwidth_bytes_per_second * efficiency.bandwidth)
         ranks = split.tensor * split.pipeline
-        flops = flops_of(self.gpu, work.precision) * efficiency.compute
+        flops = flops_of(self.gpu, work.precision) * work.compute_share(efficiency)
         compute = part * work.flops_per_token / ranks / flops if flops else float("inf")
-        return split.pipeline * (max(memory, compute) + self._collectives(part))
+        return split.pipeline * (max(memory, compute) + self._collectives(part) + efficiency.step_seconds)
 
     def prefill_seconds(self, tokens: float, efficiency: Efficiency) -> float:
         """A prompt of ``tokens`` through all stages: (2 × parameters in use × n + attention × n²) ÷ (tp × FLOP/s)."""
         work, split = self.work, self.split
-        flops = flops_of(self.gpu, work.precision) * efficiency.compute
+        flops = flops_of(self.gpu, work.precision) * work.compute_share(efficiency)
         if not flops:
             return float("inf")
         total = tokens * work.flops_per_token + tokens * tokens * work.attention_flops

@@ -6,7 +6,8 @@ import heapq
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from operator import le
+from typing import TYPE_CHECKING, Any
 
 from servespec.plan import bounds
 from servespec.plan.evaluate import Evaluator, Fit, Refusal
@@ -17,6 +18,9 @@ if TYPE_CHECKING:
 
 Cost = tuple[float, ...]
 """What an answer is judged by, all to be small: GPUs; price per hour, or memory of all GPUs; then concessions."""
+
+Ranked = Sequence[Any]
+"""What is compared: a cost, the rank of the candidate, and whatever it belongs to."""
 
 GIB = 2**30
 FREE, BOUNDED, SETTLED = range(3)
@@ -52,11 +56,9 @@ class Costs:
         return (float(gpus), each, float(rank[0]), float(rank[1]), float(rank[2]))
 
 
-def dominates(one: tuple[Cost, tuple[int, ...]], other: tuple[Cost, tuple[int, ...]]) -> bool:
+def dominates(one: Ranked, other: Ranked) -> bool:
     """Whether the first is nowhere worse, and better somewhere or preferred by rank."""
-    if any(a > b for a, b in zip(one[0], other[0], strict=True)):
-        return False
-    return one[0] != other[0] or one[1] < other[1]
+    return all(map(le, one[0], other[0])) and (one[0] != other[0] or one[1] < other[1])
 
 
 def search(candidates: Iterable[Candidate], evaluator: Evaluator, costs: Costs) -> Outcome:
@@ -75,9 +77,11 @@ def search(candidates: Iterable[Candidate], evaluator: Evaluator, costs: Costs) 
     heapq.heapify(queue)
     while queue:
         cost, rank, stage, candidate = heapq.heappop(queue)
-        better = next((fit for own, its, fit in best if dominates((own, its), (cost, rank))), None)
-        if better is not None:
+        if any(dominates(entry, (cost, rank)) for entry in best):
             outcome.dominated[candidate.gpu.name] += 1
+            continue
+        if stage == FREE and (cannot := evaluator.inexpressible(candidate)) is not None:
+            outcome.refused.append((candidate, cannot))
             continue
         if stage < SETTLED:
             share = evaluator.memory_share(candidate) if stage == BOUNDED else None
@@ -92,7 +96,9 @@ def search(candidates: Iterable[Candidate], evaluator: Evaluator, costs: Costs) 
         if isinstance(found, Refusal):
             outcome.refused.append((candidate, found))
             continue
-        best.append((costs.of(candidate, found.gpus), rank, found))
+        cost = costs.of(candidate, found.gpus)
+        best = [entry for entry in best if not dominates((cost, rank), entry)]
+        best.append((cost, rank, found))
     outcome.answers = pareto(best)
     outcome.exact = evaluator.exact
     return outcome
@@ -119,7 +125,7 @@ def pareto(found: Sequence[tuple[Cost, tuple[int, ...], Fit]]) -> list[Fit]:
     ordered = sorted(found, key=lambda entry: entry[:2])
     kept: list[tuple[Cost, tuple[int, ...], Fit]] = []
     for entry in ordered:
-        if not any(dominates(other[:2], entry[:2]) for other in kept):
+        if not any(dominates(other, entry) for other in kept):
             kept.append(entry)
     return [fit for _, _, fit in kept]
 
@@ -149,18 +155,18 @@ def _reckon(candidate: Candidate, evaluator: Evaluator, share: float | None) -> 
         room = (kv_bytes + weights) / GIB
         message = f"at least {weights / GIB:,.1f} GiB of weights on each GPU, {room:,.1f} GiB there"
         return Refusal("weights_exceed_device", message)
-    per_token = bounds.least_kv_bytes_per_token(
-        candidate.checkpoint.facts, candidate.kv_dtype, candidate.split
-    )
-    concurrency = bounds.most_concurrency(kv_bytes, per_token, evaluator.base, evaluator.demand)
+    facts, kv_dtype, split = candidate.checkpoint.facts, candidate.kv_dtype, candidate.split
+    of_request = bounds.least_kv_bytes_of_request(facts, kv_dtype, split, evaluator.demand.request_tokens)
+    concurrency = bounds.most_concurrency(kv_bytes, of_request, evaluator.base)
     if concurrency < 1:
-        need = per_token * evaluator.demand.request_tokens / GIB
-        message = (
-            f"{kv_bytes / GIB:,.1f} GiB at most for KV cache, one request of the workload needs {need:,.1f}"
+        return Refusal(
+            "kv_cache",
+            f"{kv_bytes / GIB:,.2f} GiB at most for KV cache, one request of the workload needs "
+            f"{of_request / GIB:,.2f}",
         )
-        return Refusal("kv_cache", message)
     if not candidate.gpu.bandwidth_bytes_per_second:
         return 1
+    per_token = bounds.least_kv_bytes_per_token(facts, kv_dtype, split)
     sized = size(evaluator.machine(candidate, weights, per_token), evaluator.demand, concurrency)
     return (
         Refusal(sized.constraint, f"at best {sized.message}") if isinstance(sized, Missed) else sized.replicas

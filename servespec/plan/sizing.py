@@ -45,6 +45,7 @@ class Estimate:
     in_flight: float
     ttft_seconds: float
     itl_seconds: float
+    request_seconds: float
     output_tokens_per_second: float
     requests_per_second: float
 
@@ -73,19 +74,25 @@ class Missed:
 def estimate(machine: Machine, demand: Demand, in_flight: float, efficiency: Efficiency) -> Estimate:
     """With b in flight, prompts are computed between the steps of the others.
 
-    W(b) = b × prefill ÷ stages + output × step(b); ITL = W ÷ output; TTFT = prefill + one step, nothing queued;
-    requests per second = b ÷ W(b).
+    W(b) = prefill × (1 + (b − 1) ÷ stages) + output × step(b); requests per second = b ÷ W(b);
+    ITL = (W − TTFT) ÷ (output − 1). TTFT = prefill + one step for requests that come at a rate, nothing queued. A number
+    in flight begins together, as `servespec bench` sends it, and the mean request waits for half of the others:
+    prefill × (1 + (b − 1) ÷ 2 stages) + one step.
     """
-    outputs = demand.workload.output_tokens
-    prefill = machine.prefill_seconds(demand.workload.input_tokens - demand.prefix_tokens, efficiency)
+    workload = demand.workload
+    prefill = machine.prefill_seconds(workload.input_tokens - demand.prefix_tokens, efficiency)
     step = machine.step_seconds(in_flight, demand.context_tokens, efficiency)
-    seconds = in_flight * prefill / machine.split.pipeline + outputs * step
+    others = max(in_flight - 1, 0.0) / machine.split.pipeline
+    seconds = prefill * (1 + others) + workload.output_tokens * step
+    ahead = others / 2 if workload.requests_per_second is None else 0.0
+    ttft = prefill * (1 + ahead) + step
     rate = machine.split.data * in_flight / seconds
     return Estimate(
         in_flight=in_flight,
-        ttft_seconds=prefill + step,
-        itl_seconds=seconds / outputs,
-        output_tokens_per_second=rate * outputs,
+        ttft_seconds=ttft,
+        itl_seconds=(seconds - ttft) / max(workload.output_tokens - 1, 1),
+        request_seconds=seconds,
+        output_tokens_per_second=rate * workload.output_tokens,
         requests_per_second=rate,
     )
 
@@ -107,8 +114,7 @@ def size(machine: Machine, demand: Demand, concurrency: float) -> Sizing | Misse
     data = machine.split.data
     if rate is not None:
         wanted = rate * demand.headroom
-        seconds = slow.itl_seconds * demand.workload.output_tokens
-        by_kv = wanted * seconds / (data * held)
+        by_kv = wanted * slow.request_seconds / (data * held)
         by_tokens = wanted / slow.requests_per_second
     else:
         by_kv = demand.workload.concurrency / (data * held)

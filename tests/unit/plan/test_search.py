@@ -38,6 +38,7 @@ MODELS = (
     "openai/gpt-oss-20b",
     "HuggingFaceTB/SmolLM2-1.7B-Instruct",
     "Qwen/Qwen3-32B-FP8",
+    "google/gemma-3-12b-it",
 )
 
 

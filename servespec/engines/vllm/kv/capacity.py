@@ -11,7 +11,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from servespec.engines.vllm.kv.groups import Group, group_layers, pool_bytes_per_block
-from servespec.engines.vllm.kv.layers import Request, layer_specs
+from servespec.engines.vllm.kv.layers import LayerSpec, Request, layer_specs
 from servespec.engines.vllm.policies import (
     NULL_BLOCK_IS_RESERVED,
     TOKENS_FROM_CONCURRENCY,
@@ -46,7 +46,12 @@ class Capacity:
 
     def blocks_for(self, request: Request) -> int:
         """Blocks that one request takes, over all groups."""
-        return sum(max(request.blocks(spec) for _, spec in group.layers) for group in self.groups)
+        return sum(max(request.blocks(spec) for spec in specs) for specs in self._specs)
+
+    @cached_property
+    def _specs(self) -> tuple[frozenset[LayerSpec], ...]:
+        """Layers of a group that are alike need the same: their specs, each once."""
+        return tuple(frozenset(spec for _, spec in group.layers) for group in self.groups)
 
     @property
     def needed_bytes(self) -> int:

@@ -86,11 +86,11 @@ def layer_specs(deployment: Deployment) -> tuple[tuple[int, LayerSpec], ...]:
     for kept in deployment.model.kv:
         if kept.part is not Part.decoder and not _drafts(deployment, kept):
             continue
+        dtypes = [layer_cache_dtype(deployment, kept, layer) for layer in kept.layers]
         specs = {
-            dtype: _spec(deployment, kept, block_size, padded_page, dtype)
-            for dtype in {layer_cache_dtype(deployment, kept, layer) for layer in kept.layers}
+            dtype: _spec(deployment, kept, block_size, padded_page, dtype) for dtype in dict.fromkeys(dtypes)
         }
-        found.extend((layer, specs[layer_cache_dtype(deployment, kept, layer)]) for layer in kept.layers)
+        found.extend((layer, specs[dtype]) for layer, dtype in zip(kept.layers, dtypes, strict=True))
     found.sort(key=lambda item: item[0])
     draft = draft_deployment(deployment)
     if draft is not None:

@@ -16,7 +16,7 @@ from servespec.engines.vllm.weights.allocator import CachingAllocator
 from servespec.engines.vllm.weights.kernels import Kernel, kernel_for
 from servespec.engines.vllm.weights.lora import adapter_sizes
 from servespec.engines.vllm.weights.modules import Module
-from servespec.engines.vllm.weights.storage import stored_sizes
+from servespec.engines.vllm.weights.storage import all_stored_sizes, stored_sizes
 from servespec.memory.elements import element_bytes
 from servespec.models.facts import Part, RopeTable, TensorKind
 from servespec.rules.versions import holds
@@ -62,7 +62,7 @@ def allocated_bytes(deployment: Deployment, modules: tuple[Module, ...], ropes: 
     dtype = str(deployment.settings.value("dtype"))
     pending = list(ropes)
     previous: int | None = None
-    for module in modules:
+    for module, sizes in all_stored_sizes(deployment, modules):
         starts_layer = module.layer is not None and module.layer != previous
         if starts_layer and module.part is Part.decoder:
             for _ in range(ATTENTION_SCALARS):
@@ -74,7 +74,7 @@ def allocated_bytes(deployment: Deployment, modules: tuple[Module, ...], ropes: 
         previous = module.layer
         for _ in range(module.copies):
             if not (online and module.form is not None):
-                for size in stored_sizes(deployment, module):
+                for size in sizes:
                     allocator.allocate(size)
     for table in pending:
         _build_rope(allocator, table, dtype)

@@ -111,7 +111,8 @@ def modules(deployment: Deployment, stage: int, layers: range) -> tuple[Module, 
             for layer in _layers_of(part, layers):
                 fused.setdefault((layer, name, part.kind), []).append(member)
     ordered = sorted(fused.items(), key=lambda item: item[0][0])
-    return tuple(_module(key, members) for key, members in ordered)
+    shared: dict[tuple[int, ...], tuple[Piece, ...]] = {}
+    return tuple(_module(key, members, shared) for key, members in ordered)
 
 
 def _layers_of(group: TensorGroup, layers: range) -> Iterator[int]:
@@ -136,16 +137,22 @@ def _fused_name(group: TensorGroup) -> str:
     return f"{head}.{FUSED.get(last, last)}.{suffix}"
 
 
-def _module(key: tuple[int, str, TensorKind], members: list[_Member]) -> Module:
+def _module(
+    key: tuple[int, str, TensorKind], members: list[_Member], shared: dict[tuple[int, ...], tuple[Piece, ...]]
+) -> Module:
+    """``shared`` holds the pieces of layers before, of which alike ones have the same."""
     layer, name, kind = key
     first = members[0]
+    same = tuple(map(id, members))
+    if same not in shared:
+        shared[same] = tuple(member.piece for member in members)
     return Module(
         name=name,
         kind=kind,
         part=first.group.part,
         layer=None if layer < 0 else layer,
         form=first.form,
-        pieces=tuple(member.piece for member in members),
+        pieces=shared[same],
         copies=first.group.copies,
     )
 

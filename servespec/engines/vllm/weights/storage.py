@@ -6,6 +6,7 @@ process_weights_after_loading), fused_moe/oracle/*.py.
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from servespec.engines.vllm.quantization import effective_quantization
@@ -30,6 +31,18 @@ and gpt-oss-120b 64.38; on 0.25.1 (exact) it does not."""
 AWQ_KEEPS_SCALES = ">=0.24"
 """auto_awq.py: the scales count twice (h100-vllm-0.25.1 llama31-8b-awq-eager: 104 MiB above the packed
 weights, scales and zero points; compressed-tensors of the same shape does not show it)."""
+
+
+def all_stored_sizes(
+    deployment: Deployment, modules: Sequence[Module]
+) -> Iterator[tuple[Module, tuple[int, ...]]]:
+    """Each module with :func:`stored_sizes`, worked out once for those of one kind and the same pieces."""
+    known: dict[tuple[TensorKind, int, int], tuple[int, ...]] = {}
+    for module in modules:
+        key = (module.kind, id(module.form), id(module.pieces))
+        if key not in known:
+            known[key] = stored_sizes(deployment, module)
+        yield module, known[key]
 
 
 def stored_sizes(deployment: Deployment, module: Module) -> tuple[int, ...]:

@@ -17,7 +17,7 @@ from servespec.engines.vllm.weights.loading import (
 )
 from servespec.engines.vllm.weights.lora import adapter_sizes
 from servespec.engines.vllm.weights.modules import Module, modules
-from servespec.engines.vllm.weights.storage import stored_sizes
+from servespec.engines.vllm.weights.storage import all_stored_sizes
 from servespec.memory.budget import Term
 from servespec.memory.elements import element_bytes
 from servespec.memory.remembered import remembered
@@ -100,9 +100,9 @@ def offloaded_bytes(deployment: Deployment) -> int:
 def _parts(deployment: Deployment, loaded: tuple[Module, ...]) -> dict[str, int]:
     """Bytes by what they are for, before the allocator rounds them."""
     parts: dict[str, int] = defaultdict(int)
-    for module in loaded:
+    for module, sizes in all_stored_sizes(deployment, loaded):
         name = NAMES.get(module.kind, OTHERS) if module.part is Part.decoder else str(module.part)
-        parts[name] += sum(stored_sizes(deployment, module)) * module.copies
+        parts[name] += sum(sizes) * module.copies
     dtype = str(deployment.settings.value("dtype"))
     parts["rope tables"] = sum(
         table.positions * table.rotary_dim * element_bytes(table.dtype or dtype)
