@@ -15,6 +15,9 @@ from typing import Any
 from servespec.engines.observed import Observed
 
 GIB = 1 << 30
+MOST_CHARACTERS = 32_768
+"""Of a line that are read: its end, as what is said of a failure is last. SGLang prints its arguments in one line of
+some 10,000 characters."""
 _ANSI = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
 _EXCEPTION = re.compile(r"^[A-Za-z_][\w.]*(?:Error|Exception): .+")
 _OF_THE_SMALLEST_RANK = frozenset({"kv_cache_bytes", "kv_tokens", "num_blocks", "max_concurrency"})
@@ -38,7 +41,8 @@ class Refusal:
 class LogPatterns:
     """How one engine writes its log.
 
-    ``prefix`` is what a logger puts before a message, ``rank`` finds the worker that speaks. ``summed``
+    ``prefix`` is what a logger puts before a message, ``rank`` finds the worker that speaks: the last one
+    named where two write at once. ``summed``
     names fields that one worker prints in parts. ``phases`` pairs a pattern with the phase that begins with
     it; ``\\1`` in a phase is the pattern's first group. ``wrappers`` are exceptions that only repeat that
     something failed.
@@ -66,14 +70,14 @@ class PatternReader:
         self._version = version
         self._phase = ""
         self._by_rank: dict[str, dict[str, Any]] = {}
-        self._precision: dict[str, float] = {}
+        self._precision: dict[str, dict[str, float]] = {}
         self._refusal: tuple[str, str] | None = None
         self._last_exception: str | None = None
         self._previous = ""
 
     def feed(self, line: str) -> str | None:
         """Take one line; returns the phase that begins with it, if any."""
-        text = _ANSI.sub("", line.rstrip("\r\n").rpartition("\r")[2])
+        text = _ANSI.sub("", line.rstrip("\r\n").rpartition("\r")[2][-MOST_CHARACTERS:])
         message = self._patterns.prefix.sub("", text, count=1)
         self._read_figures(text, message)
         if self._phase != READY:
@@ -92,7 +96,8 @@ class PatternReader:
             ready=ready,
             refusal=refusal,
             refusal_kind=kind,
-            precision=MappingProxyType(dict(self._precision)),
+            precision=MappingProxyType(self._coarsest()),
+            ranks=MappingProxyType(self._ranks()),
             **({"version": self._version} | self._figures()),
         )
 
@@ -101,18 +106,19 @@ class PatternReader:
             found = pattern.search(message)
             if found is None:
                 continue
-            rank = self._patterns.rank.search(text)
-            values = self._by_rank.setdefault(rank.group(0) if rank else "", {})
+            rank = (self._patterns.rank.findall(text) or ("",))[-1]
+            values = self._by_rank.setdefault(rank, {})
+            precisions = self._precision.setdefault(rank, {})
             for name, printed in found.groupdict().items():
                 if printed is None:
                     continue
                 value, precision = _convert(name, printed)
                 if name in self._patterns.summed and name in values:
                     value += values[name]
-                    precision += self._precision[name]
+                    precision += precisions[name]
                 values[name] = value
                 if precision:
-                    self._precision[name] = precision
+                    precisions[name] = precision
 
     def _figures(self) -> dict[str, Any]:
         """One value a field: of the worker with the least KV cache, else the largest of all workers."""
@@ -126,6 +132,22 @@ class PatternReader:
                 elif name != "version":
                     merged[name] = max(merged[name], value)
         return merged
+
+    def _coarsest(self) -> dict[str, float]:
+        coarsest: dict[str, float] = {}
+        for precisions in self._precision.values():
+            for name, precision in precisions.items():
+                coarsest[name] = max(precision, coarsest.get(name, 0.0))
+        return coarsest
+
+    def _ranks(self) -> dict[str, Mapping[str, Any]]:
+        """What each worker said, where several speak of memory."""
+        found: dict[str, Mapping[str, Any]] = {
+            rank: MappingProxyType(dict(values))
+            for rank, values in self._by_rank.items()
+            if rank and any(name.endswith("_bytes") for name in values)
+        }
+        return found if len(found) > 1 else {}
 
     def _read_refusal(self, message: str) -> None:
         stripped = message.strip()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import Protocol
+from typing import Any, Protocol
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,6 +32,8 @@ class Observed:
     refusal_kind: str | None = None
     precision: Mapping[str, float] = field(default_factory=lambda: MappingProxyType({}))
     """Half a unit of the last digit printed, by field and in its unit; a field that is not in it is exact."""
+    ranks: Mapping[str, Mapping[str, Any]] = field(default_factory=lambda: MappingProxyType({}))
+    """The same fields by worker (``Worker_TP0``, ``TP0``), where more than one says what it holds."""
 
 
 class LogReader(Protocol):

@@ -69,7 +69,7 @@ def _memory_figures(observed: Observed) -> dict[str, object]:
 
 def figures_of(observed: Observed) -> dict[str, object]:
     """What was read, without what was not."""
-    skipped = ("engine", "ready", "precision")
+    skipped = ("engine", "ready", "precision", "ranks")
     return {
         item.name: getattr(observed, item.name)
         for item in fields(observed)
@@ -86,6 +86,7 @@ def write(reading: LogReading, format_name: str, *, colour: bool = False) -> str
             "ready": observed.ready,
             "observed": figures_of(observed),
             "precision": dict(observed.precision),
+            "ranks": {rank: dict(said) for rank, said in observed.ranks.items()},
             "comparison": [asdict(row) | {"difference": row.difference} for row in reading.comparison],
             "note": reading.note,
         }

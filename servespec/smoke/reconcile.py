@@ -40,7 +40,8 @@ def merge(log: Observed, server: Observed) -> Observed:
     said = {
         item.name: getattr(server, item.name)
         for item in fields(server)
-        if item.name not in ("engine", "ready", "precision") and getattr(server, item.name) is not None
+        if item.name not in ("engine", "ready", "precision", "ranks")
+        and getattr(server, item.name) is not None
     }
     rounded = {name: half for name, half in log.precision.items() if name not in said} | dict(
         server.precision

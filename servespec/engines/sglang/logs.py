@@ -68,7 +68,8 @@ _REFUSALS = (
 PATTERNS = LogPatterns(
     engine="sglang",
     prefix=re.compile(r"^\[\d{4}-\d\d-\d\d \d\d:\d\d:\d\d(?: [^\]]*)?\] "),
-    rank=re.compile(r"(?<= )(?:DP\d+ )?(?:PP\d+ )?(?:TP\d+)(?: EP\d+)?(?=\])"),
+    # managers/scheduler.py: DP0 PP0 ATTN_CP0 MOE_DP0 TP0 EP0, of each only where there are several
+    rank=re.compile(r"(?<=:\d\d )[A-Z_]+\d+(?: [A-Z_]+\d+)*(?=\])"),
     figures=tuple(re.compile(pattern) for pattern in _FIGURES),
     phases=tuple((re.compile(pattern), phase) for pattern, phase in _PHASES),
     refusals=_REFUSALS,

@@ -92,7 +92,10 @@ PATTERNS = LogPatterns(
         r"^(?:\([^)]*\) )*(?:\[Stage-\d+\] )?"
         r"(?:(?:DEBUG|INFO|WARNING|ERROR|CRITICAL) \d\d-\d\d \d\d:\d\d:\d\d (?:\[[^\]]*\]|\S+:\d+\]) )?"
     ),
-    rank=re.compile(r"\((?:VllmWorker|Worker|EngineCore)[^)]*\)"),
+    # (Worker_TP0 pid=12), (VllmWorker rank=0 pid=12), (VllmWorkerProcess pid=12), (RayWorkerWrapper pid=12, ip=…)
+    rank=re.compile(
+        r"(?<=\()(?:(?:Ray)?(?:Vllm)?Worker|EngineCore)(?:_\w+| (?:rank=|TP)\d+(?= pid)|[^)]*)(?=[ )])"
+    ),
     figures=tuple(re.compile(pattern) for pattern in _FIGURES),
     phases=tuple((re.compile(pattern), phase) for pattern, phase in _PHASES),
     refusals=_REFUSALS,

@@ -124,3 +124,73 @@ def test_a_line_of_source_in_a_traceback_is_no_reason() -> None:
         observed = get_engine(engine).observe(log, None)
         assert observed.refusal_kind == "model_not_found"
         assert "/nowhere" in (observed.refusal or "")
+
+
+TWO_WORKERS = """\
+(EngineCore pid=90) INFO 05-14 00:03:50 [core.py:105] Initializing a V1 LLM engine (v0.25.1) with config: x
+(Worker_TP1 pid=97) INFO 05-14 00:04:01 [gpu_model_runner.py:4879] Model loading took 7.53 GiB memory and 2.1 seconds
+(Worker_TP0 pid=96) INFO 05-14 00:04:01 [gpu_model_runner.py:4879] Model loading took 7.51 GiB memory and 2.2 seconds
+(Worker_TP0 pid=96) (Worker_TP1 pid=97) INFO 05-14 00:04:17 [gpu_worker.py:460] Available KV cache memory: 61.20 GiB
+(Worker_TP0 pid=96) INFO 05-14 00:04:17 [gpu_worker.py:460] Available KV cache memory: 61.75 GiB
+(EngineCore pid=90) INFO 05-14 00:04:18 [kv_cache_utils.py:1733] GPU KV cache size: 1,002,608 tokens
+"""
+
+
+def test_each_vllm_worker_keeps_its_own_figures_when_lines_interleave() -> None:
+    seen = get_engine("vllm").observe(TWO_WORKERS, None)
+    gib = 2**30
+    assert {rank: dict(said) for rank, said in seen.ranks.items()} == {
+        "Worker_TP1": {"weights_bytes": round(7.53 * gib), "kv_cache_bytes": round(61.20 * gib)},
+        "Worker_TP0": {"weights_bytes": round(7.51 * gib), "kv_cache_bytes": round(61.75 * gib)},
+    }
+    assert (seen.weights_bytes, seen.kv_cache_bytes) == (round(7.53 * gib), round(61.20 * gib))
+    assert seen.kv_tokens == 1_002_608
+    assert seen.version == "0.25.1"
+
+
+@pytest.mark.parametrize(
+    "workers",
+    [
+        ("(VllmWorker rank=0 pid=7) ", "(VllmWorker rank=1 pid=8) "),
+        ("(VllmWorkerProcess pid=7) ", "(VllmWorkerProcess pid=8) "),
+        ("(VllmWorker TP0 pid=7) ", "(VllmWorker TP1 pid=8) "),
+        (
+            "(EngineCore_DP0 pid=3) (RayWorkerWrapper pid=7) ",
+            "(EngineCore_DP0 pid=3) (RayWorkerWrapper pid=8) ",
+        ),
+        ("(Worker_PP0_TP0 pid=7) ", "(Worker_PP1_TP0 pid=8) "),
+    ],
+    ids=lambda workers: workers[0],
+)
+def test_vllm_workers_are_told_apart_however_a_release_names_them(workers: tuple[str, str]) -> None:
+    log = "\n".join(
+        f"{worker}INFO 05-14 00:04:17 [x.py:1] Available KV cache memory: {gib} GiB"
+        for worker, gib in zip(workers, ("10.00", "9.00"), strict=True)
+    )
+    seen = get_engine("vllm").observe(log, None)
+    assert [said["kv_cache_bytes"] for said in seen.ranks.values()] == [10 * 2**30, 9 * 2**30]
+    assert seen.kv_cache_bytes == 9 * 2**30
+
+
+@pytest.mark.parametrize("ranks", [("PP0", "PP1"), ("DP0", "DP1"), ("DP0 TP0 EP0", "DP0 TP1 EP1")])
+def test_sglang_ranks_are_told_apart_and_their_pools_not_added(ranks: tuple[str, str]) -> None:
+    stamp = "2026-01-10 09:06:22"
+    log = "\n".join(
+        f"Loading safetensors checkpoint shards: 100% |###| 4/4[{stamp} {rank}] {message}"
+        for rank, gib in zip(ranks, ("2.50", "2.00"), strict=True)
+        for message in (
+            f"Load weight end. elapsed=1.20 s, type=X, dtype=y, avail mem=70.00 GB, mem usage={gib} GB.",
+            f"KV Cache is allocated. #tokens: 10, K size: {gib} GB, V size: {gib} GB",
+        )
+    )
+    seen = get_engine("sglang").observe(log, None)
+    assert list(seen.ranks) == list(ranks)
+    assert (seen.weights_bytes, seen.kv_cache_bytes) == (round(2.5 * 2**30), 4 * 2**30)
+    assert seen.precision["kv_cache_bytes"] == pytest.approx(0.01 * 2**30)
+
+
+def test_figures_are_found_in_lines_as_long_as_sglang_prints_its_arguments() -> None:
+    padding = ", ".join(f"argument_{number}=None" for number in range(500))
+    line = f"[2026-01-10 09:06:22] server_args=ServerArgs(model_path='m', page_size=64, {padding})"
+    assert len(line) > 9_000
+    assert get_engine("sglang").observe(line, None).block_size == 64
