@@ -10,12 +10,15 @@ from servespec.control.govern import Selection, govern, policy_findings, setting
 from servespec.diagnostics import Diagnostic, Severity
 from servespec.errors import ServespecError, UnmodelledError, UsageError
 from servespec.memory.budget import Verdict
+from servespec.recall import Recall, Same, text_of
 from servespec.report.model import CheckReport, FileReport, TargetReport
 from servespec.resolve import Facts, engines_of, find_facts, resolve_target, unmodelled
 from servespec.rules.registry import rules_in_question
-from servespec.rules.subject import Subject
+from servespec.rules.subject import Subject, spec_words
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from servespec.deployment import Deployment
     from servespec.memory.budget import MemoryBudget
     from servespec.spec.loader import LoadedSpec
@@ -40,28 +43,39 @@ DEFAULTS = Options()
 
 def check_files(loaded: Iterable[LoadedSpec], options: Options = DEFAULTS) -> CheckReport:
     """Check loaded specs one after the other. Raises UsageError for a configuration that makes no sense."""
-    return CheckReport(files=tuple(check_file(one, options) for one in loaded))
+    recall = Recall()
+    return CheckReport(files=tuple(check_file(one, options, recall) for one in loaded))
 
 
-def check_file(loaded: LoadedSpec, options: Options = DEFAULTS) -> FileReport:
+def check_file(loaded: LoadedSpec, options: Options = DEFAULTS, recall: Recall | None = None) -> FileReport:
     """Everything that can be said about one spec, as its project's configuration wants it.
 
     A spec with mistakes in its language is checked as far as it goes, so that one run reports all
-    mistakes; its verdict is ``invalid`` and no budget is shown.
+    mistakes; its verdict is ``invalid`` and no budget is shown. ``recall`` keeps what other specs of the same
+    call have in common with this one.
     """
-    found = settings_for(loaded)
+    directory = loaded.directory
+    recall = Recall() if recall is None else recall
+    found = recall.once(("settings", directory), lambda: settings_for(loaded))
     targets = options.targets or (found.settings.targets if found else ())
     spec = loaded.spec or loaded.partial
     diagnostics = list(loaded.diagnostics)
     parts: list[TargetReport] = []
     if spec is not None:
-        facts = _facts(spec, loaded, options)
+        facts = recall.ask(
+            ("facts", directory, options.online), spec, lambda watched: _facts(watched, directory, options)
+        )
         more = [*facts.diagnostics, *policy_findings(spec, found)]
-        of_spec = _run_rules(Subject(spec=spec, directory=loaded.directory))
+        said = spec_words(spec)
+        of_spec = recall.ask(
+            ("spec", directory, said), spec, lambda watched: _of_spec(watched, directory, said)
+        )
         more += of_spec
         for engine in targets or engines_of(spec):
             refused = {d.key for d in of_spec if d.engine == engine and d.key and _is_refusal(d)}
-            part, findings = _contained(_without(spec, engine, refused), engine, facts, loaded)
+            asked = _without(spec, engine, refused)
+            words = said if asked is spec else spec_words(asked)
+            part, findings = _target(asked, engine, facts, directory, words, recall)
             parts.append(replace(part, verdict=Verdict.invalid) if refused else part)
             more += [d for d in findings if not (refused and d.code == "SV104")]
         if loaded.spec is None:
@@ -81,12 +95,29 @@ def check_file(loaded: LoadedSpec, options: Options = DEFAULTS) -> FileReport:
     )
 
 
+def _of_spec(spec: Spec, directory: Path, said: frozenset[str]) -> list[Diagnostic]:
+    return _run_rules(Subject(spec=spec, directory=directory, said=said))
+
+
+def _target(
+    spec: Spec, engine: str, facts: Facts, directory: Path, said: frozenset[str], recall: Recall
+) -> tuple[TargetReport, list[Diagnostic]]:
+    """One target checked, or as it was found for a spec of which the same was read."""
+    about = (engine, text_of(spec.targets.get(engine)), Same(facts), directory, said)
+    part, found = recall.ask(
+        about, spec, lambda watched: _contained(watched, engine, facts, directory, said), engine
+    )
+    if part.deployment is not None:
+        part = replace(part, deployment=replace(part.deployment, spec=spec))
+    return part, found
+
+
 def _contained(
-    spec: Spec, engine: str, facts: Facts, loaded: LoadedSpec
+    spec: Spec, engine: str, facts: Facts, directory: Path, said: frozenset[str]
 ) -> tuple[TargetReport, list[Diagnostic]]:
     """A mistake of our own in one target must not take the other targets and files with it."""
     try:
-        return _check_target(spec, engine, facts, loaded)
+        return _check_target(spec, engine, facts, directory, said)
     except UsageError:
         raise
     except Exception as error:
@@ -94,9 +125,9 @@ def _contained(
         return part, [_failure(error, f"targets.{engine}", engine)]
 
 
-def _facts(spec: Spec, loaded: LoadedSpec, options: Options) -> Facts:
+def _facts(spec: Spec, directory: Path, options: Options) -> Facts:
     try:
-        return find_facts(spec, loaded.directory, online=options.online)
+        return find_facts(spec, directory, online=options.online)
     except Exception as error:
         return Facts(model=None, gpu=None, diagnostics=(_failure(error, "model"),))
 
@@ -115,7 +146,7 @@ def _failure(error: Exception, key: str, engine: str | None = None) -> Diagnosti
 
 
 def _check_target(
-    spec: Spec, engine: str, facts: Facts, loaded: LoadedSpec
+    spec: Spec, engine: str, facts: Facts, directory: Path, said: frozenset[str]
 ) -> tuple[TargetReport, list[Diagnostic]]:
     version = _version(spec, engine)
     if facts.gpu is None:
@@ -123,7 +154,7 @@ def _check_target(
     if facts.model is None or _draft_is_missing(spec, facts):
         return TargetReport(engine=engine, version=version, verdict=Verdict.unknown), []
     try:
-        resolution = resolve_target(spec, engine, facts, loaded.directory)
+        resolution = resolve_target(spec, engine, facts, directory)
     except UnmodelledError as error:
         part = TargetReport(engine=engine, version=version, verdict=Verdict.unknown)
         return part, [unmodelled(error, engine, error.key)]
@@ -131,7 +162,8 @@ def _check_target(
     found = list(resolution.diagnostics)
     budget, problem = _budget(deployment)
     found += [problem] if problem else []
-    found += _run_rules(Subject(spec=spec, deployment=deployment, budget=budget, directory=loaded.directory))
+    subject = Subject(spec=spec, deployment=deployment, budget=budget, directory=directory, said=said)
+    found += _run_rules(subject)
     verdict = Verdict.unknown if budget is None else budget.verdict
     if any(_is_refusal(diagnostic) for diagnostic in found):
         verdict = Verdict.invalid

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import NamedTuple
 
 RULES_URL = "https://servespec.dev/rules"
 
@@ -16,8 +17,7 @@ class Severity(StrEnum):
     info = "info"
 
 
-@dataclass(frozen=True, slots=True)
-class Span:
+class Span(NamedTuple):
     """A place in a file. Lines and columns count from 1; the end column is exclusive."""
 
     line: int

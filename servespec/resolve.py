@@ -19,12 +19,16 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Facts:
-    """What a spec is about, the same for all its targets; ``gpu`` or ``model`` None: not to be found."""
+    """What a spec is about, the same for all its targets; ``gpu`` or ``model`` None: not to be found.
+
+    ``calibration_files`` None: not looked for yet.
+    """
 
     model: ModelFacts | None
     gpu: GPU | None
     draft: ModelFacts | None = None
     diagnostics: tuple[Diagnostic, ...] = ()
+    calibration_files: tuple[Path, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,7 +63,13 @@ def find_facts(spec: Spec, directory: Path, *, online: bool = False) -> Facts:
     except ServespecError as error:
         config = spec.speculative is not None and spec.speculative.config is not None
         problems.append(_model_problem(error, "speculative.config" if config else "speculative.model"))
-    return Facts(model=model, gpu=gpu, draft=draft, diagnostics=tuple(problems))
+    return Facts(
+        model=model,
+        gpu=gpu,
+        draft=draft,
+        diagnostics=tuple(problems),
+        calibration_files=_calibration_files(directory),
+    )
 
 
 def resolve_target(spec: Spec, engine_name: str, facts: Facts, directory: Path) -> Resolution:
@@ -99,7 +109,9 @@ def resolve_target(spec: Spec, engine_name: str, facts: Facts, directory: Path) 
         gpu=facts.gpu,
         settings=resolved.settings,
         draft=facts.draft,
-        calibration=find_calibration(directory, engine_name, version, facts.gpu.name),
+        calibration=find_calibration(
+            directory, engine_name, version, facts.gpu.name, facts.calibration_files
+        ),
         directory=directory,
     )
     return Resolution(
@@ -145,6 +157,15 @@ def find_facts_or_raise(spec: Spec, directory: Path, *, online: bool = False, is
     if is_up:
         gpu = gpu.idle()
     return Facts(gpu=gpu, model=_model(spec, directory, online), draft=_draft(spec, directory, online))
+
+
+def _calibration_files(directory: Path) -> tuple[Path, ...] | None:
+    from servespec.calibration.store import calibration_files
+
+    try:
+        return tuple(calibration_files(directory))
+    except OSError:  # told of each target that asks for one
+        return None
 
 
 def _gpu(spec: Spec) -> GPU:

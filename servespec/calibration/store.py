@@ -21,9 +21,14 @@ VARIABLE = "SERVESPEC_CALIBRATION"
 SCHEMA = "calibration.v1"
 
 
-def find_calibration(directory: Path, engine: str, version: str, gpu: str) -> Calibration | None:
-    """The calibration for that engine version on that GPU, the nearest folder first. Raises SourceError."""
-    for path in _files(directory):
+def find_calibration(
+    directory: Path, engine: str, version: str, gpu: str, files: Iterable[Path] | None = None
+) -> Calibration | None:
+    """The calibration for that engine version on that GPU, the nearest folder first. Raises SourceError.
+
+    ``files`` are those of the folder (:func:`calibration_files`), where they are known already.
+    """
+    for path in calibration_files(directory) if files is None else files:
         for calibration in load_calibration(path):
             if (calibration.engine, calibration.version, calibration.gpu) == (engine, version, gpu):
                 return calibration
@@ -67,7 +72,8 @@ def save_calibration(calibrations: Iterable[Calibration], path: Path) -> None:
         raise SourceError(f"{path} cannot be written: {error.strerror}") from error
 
 
-def _files(directory: Path) -> Iterator[Path]:
+def calibration_files(directory: Path) -> Iterator[Path]:
+    """The files that hold for specs of a folder, the nearest first."""
     named = os.environ.get(VARIABLE)
     if named:
         yield from _json_files(Path(named))

@@ -171,6 +171,7 @@ class FlagCatalogue:
         }
         self.flags: Mapping[str, Flag] = _Flags(rows)
         self._rows = rows
+        self._found: dict[str, Flag | None] = {}
 
     @property
     def exact(self) -> bool:
@@ -200,6 +201,11 @@ class FlagCatalogue:
 
     def get(self, name: str) -> Flag | None:
         """The flag of that name, in snake or kebab case or in any of its spellings; None when there is none."""
+        if name not in self._found:
+            self._found[name] = self._find(name)
+        return self._found[name]
+
+    def _find(self, name: str) -> Flag | None:
         if name in self.flags:
             return self.flags[name]
         snake = name.lstrip("-").replace("-", "_")

@@ -60,11 +60,10 @@ class Key:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Said:
-    """What the keys of a spec come to: flag values in the table's order, environment, and what could not be said."""
+    """What the keys of a spec come to: flag values in the table's order, and environment."""
 
     values: Mapping[str, SettingValue]
     environment: Mapping[str, str]
-    unsaid: tuple[Key, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,24 +86,28 @@ def catalogue_of(deployment: Deployment) -> FlagCatalogue:
 
 def say(deployment: Deployment, keys: tuple[Key, ...]) -> Said:
     """Go through the table with one deployment."""
-    catalogue = catalogue_of(deployment)
     values: dict[str, SettingValue] = {}
     environment: dict[str, str] = {}
-    unsaid: list[Key] = []
+    for _, way in _ways(deployment, keys):
+        if way is not None:
+            values |= way.values(deployment)
+            environment |= way.environment(deployment)
+    return Said(values=values, environment=environment)
+
+
+def _ways(deployment: Deployment, keys: tuple[Key, ...]) -> Iterator[tuple[Key, Way | None]]:
+    """Every key that is asked for, with the first way that is open; None where there is none."""
+    catalogue = catalogue_of(deployment)
     for key in keys:
-        if not key.is_asked(deployment):
-            continue
-        way = next((way for way in key.ways if _is_open(way, catalogue, deployment)), None)
-        if way is None:
-            unsaid.append(key)
-            continue
-        values |= way.values(deployment)
-        environment |= way.environment(deployment)
-    return Said(values=values, environment=environment, unsaid=tuple(unsaid))
+        if key.is_asked(deployment):
+            yield key, next((way for way in key.ways if _is_open(way, catalogue, deployment)), None)
 
 
 def _is_open(way: Way, catalogue: FlagCatalogue, deployment: Deployment) -> bool:
-    return all(catalogue.get(name) is not None for name in way.flags) and way.holds(deployment)
+    for name in way.flags:
+        if catalogue.get(name) is None:
+            return False
+    return way.holds is _always or way.holds(deployment)
 
 
 def with_args(deployment: Deployment, usual: Values, said: Values) -> dict[str, SettingValue]:
@@ -212,7 +215,7 @@ def looks_like_flag(value: SettingValue) -> bool:
     return isinstance(value, str) and value.startswith("-")
 
 
-def explain(deployment: Deployment, said: Said, title: str) -> tuple[Diagnostic, ...]:
+def explain(deployment: Deployment, keys: tuple[Key, ...], title: str) -> tuple[Diagnostic, ...]:
     """A diagnostic for every key that this version cannot express, with the versions that can."""
     catalogue = catalogue_of(deployment)
     return tuple(
@@ -224,7 +227,8 @@ def explain(deployment: Deployment, said: Said, title: str) -> tuple[Diagnostic,
             key=key.path,
             fix=Fix(key.advice),
         )
-        for key in said.unsaid
+        for key, way in _ways(deployment, keys)
+        if way is None
     )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from functools import cache, lru_cache
 from importlib import import_module
 from typing import TYPE_CHECKING, cast
@@ -17,17 +17,22 @@ if TYPE_CHECKING:
 _Candidate = tuple[frozenset[str], str, str]
 
 
-def rules_in_question(subject: Subject) -> Iterator[Rule]:
+def rules_in_question(subject: Subject) -> Sequence[Rule]:
     """Rules of the subject's scope, engine and version, of whose triggers it says at least one."""
     deployment = subject.deployment
     if deployment is None:
-        candidates = _candidates("spec", None, "")
-    else:
-        candidates = _candidates("target", deployment.engine, subject.version)
-    said = subject.words
-    for triggers, module, attribute in candidates:
-        if not triggers or not triggers.isdisjoint(said):
-            yield cast("Rule", _load(module, attribute))
+        return _in_question("spec", None, "", subject.words)
+    return _in_question("target", deployment.engine, subject.version, subject.words)
+
+
+@lru_cache(maxsize=256)
+def _in_question(scope: str, engine: str | None, version: str, said: frozenset[str]) -> tuple[Rule, ...]:
+    """Once for all specs that set the same keys."""
+    return tuple(
+        cast("Rule", _load(module, attribute))
+        for triggers, module, attribute in _candidates(scope, engine, version)
+        if not triggers or not triggers.isdisjoint(said)
+    )
 
 
 @lru_cache(maxsize=1024)

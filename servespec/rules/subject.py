@@ -25,13 +25,15 @@ if TYPE_CHECKING:
 class Subject:
     """What a rule looks at. ``deployment`` and ``budget`` are None for rules of scope ``spec``.
 
-    ``directory`` is the spec's folder, against which relative paths hold.
+    ``directory`` is the spec's folder, against which relative paths hold; ``said`` are the words of the spec
+    alone (:func:`spec_words`), where they are known already.
     """
 
     spec: Spec
     deployment: Deployment | None = None
     budget: MemoryBudget | None = None
     directory: Path = field(default_factory=Path)
+    said: frozenset[str] | None = None
 
     @property
     def target(self) -> Deployment:
@@ -176,8 +178,7 @@ def words(subject: Subject) -> frozenset[str]:
     ``model:moe``, ``model:mla``, ``model:recurrent``, ``model:sliding``, ``model:quantized``,
     ``model:multimodal``, ``gpu:cuda``/``gpu:rocm``/``gpu:cpu``.
     """
-    said: set[str] = set()
-    _collect(subject.spec, "", said)
+    said = set(spec_words(subject.spec) if subject.said is None else subject.said)
     said.update(f"env.{name}" for name in subject.env)
     if subject.deployment is None:
         return frozenset(said)
@@ -194,6 +195,13 @@ def words(subject: Subject) -> frozenset[str]:
         ("multimodal", model.is_multimodal),
     )
     said.update(f"model:{word}" for word, holds in facts if holds)
+    return frozenset(said)
+
+
+def spec_words(spec: Spec) -> frozenset[str]:
+    """The words for the keys of a spec that are set."""
+    said: set[str] = set()
+    _collect(spec, "", said)
     return frozenset(said)
 
 

@@ -7,7 +7,7 @@ reports all mistakes.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 from servespec.diagnostics import Diagnostic, Span
@@ -51,12 +51,6 @@ def _pure(text: str) -> Any:
     return PureParser(text)
 
 
-def _events(parser_of: Callable[[str], Any], text: str) -> Iterator[Any]:
-    parser = parser_of(text)
-    while parser.check_event():
-        yield parser.get_event()
-
-
 def _span(event: Any) -> Span:
     start, end = event.start_mark, event.end_mark
     return Span(start.line + 1, start.column + 1, end.line + 1, end.column + 1)
@@ -65,7 +59,9 @@ def _span(event: Any) -> Span:
 class _Composer:
     def __init__(self, source: Source, parser_of: Callable[[str], Any]) -> None:
         self.file = source.path
-        self.events = _events(parser_of, source.text)
+        self.text = source.text
+        self.parser_of = parser_of
+        self.get_event: Callable[[], Any]
         self.anchors: dict[str, Node] = {}
         self.open_anchors: set[str] = set()
         self.depth = 0
@@ -84,7 +80,9 @@ class _Composer:
         return _Stop()
 
     def next(self) -> tuple[str, Any]:
-        event = next(self.events)
+        event = self.get_event()
+        if event is None:
+            raise _Stop
         return type(event).__name__, event
 
     def count(self, size: int, span: Span) -> None:
@@ -94,7 +92,8 @@ class _Composer:
             raise self.stop("SV003", message, span)
 
     def document(self) -> Node | None:
-        """The only document; further ones are reported."""
+        """The only document; further ones are reported. Raises YAMLError."""
+        self.get_event = self.parser_of(self.text).get_event
         root: Node | None = None
         seen = 0
         while True:
@@ -114,10 +113,14 @@ class _Composer:
             root = self.node(name, event)
 
     def node(self, name: str, event: Any) -> Node:
-        span = _span(event)
-        if name == "AliasEvent":
-            return self.alias(event.anchor, span)
+        start, end = event.start_mark, event.end_mark
+        span = Span(start.line + 1, start.column + 1, end.line + 1, end.column + 1)
         anchor = event.anchor
+        if name == "ScalarEvent" and anchor is None and self.total < MAX_NODES:
+            self.total += 1
+            return self.scalar(event, span)
+        if name == "AliasEvent":
+            return self.alias(anchor, span)
         if anchor is not None:
             self.open_anchors.add(anchor)
         self.count(1, span)
@@ -271,8 +274,6 @@ def _compose(source: Source, parser_of: Callable[[str], Any]) -> tuple[Node | No
         composer.report("SV001", _syntax_message(error), Span(line, column, line, column + 1))
     except YAMLError as error:
         composer.report("SV001", f"no YAML: {error}", Span(1, 1, 1, 1))
-    except StopIteration:
-        pass
     return root, composer.problems
 
 

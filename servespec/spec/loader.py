@@ -10,7 +10,7 @@ from servespec.diagnostics import Diagnostic, Severity
 from servespec.spec.compose import compose
 from servespec.spec.extends import with_bases
 from servespec.spec.nodes import Mapping, Node, Scalar, locate
-from servespec.spec.secrets import find_secrets
+from servespec.spec.secrets import find_secrets, may_hold_secret
 from servespec.spec.source import Source, decode, read
 
 if TYPE_CHECKING:
@@ -90,7 +90,9 @@ def _load(path: str, directory: Path, source: Source | Diagnostic) -> LoadedSpec
             sources += bases
             problems += more
         is_readable = not problems
-        root, secrets = find_secrets(root)
+        secrets: list[Diagnostic] = []
+        if any(may_hold_secret(one.text) for one in sources):
+            root, secrets = find_secrets(root)
         from servespec.spec.validate import validate
 
         spec, partial, wrong = validate(root)

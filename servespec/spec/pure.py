@@ -7,7 +7,7 @@ from typing import Any
 
 
 class PureParser:
-    """The two methods of ruamel's C parser that the composer uses."""
+    """The method of ruamel's C parser that the composer uses."""
 
     def __init__(self, text: str) -> None:
         """Take the whole text."""
@@ -15,19 +15,12 @@ class PureParser:
 
         self._parser: Any = YAML(typ="safe", pure=True).get_constructor_parser(StringIO(text))[1]
 
-    def check_event(self) -> bool:
-        """Whether another event follows. Raises YAMLError."""
-        return bool(self._ask("check_event"))
-
     def get_event(self) -> Any:
-        """The next event. Raises YAMLError."""
-        return self._ask("get_event")
-
-    def _ask(self, method: str) -> Any:
+        """The next event, None after the last. Raises YAMLError."""
         from ruamel.yaml.error import YAMLError
 
         try:
-            return getattr(self._parser, method)()
+            return self._parser.get_event() if self._parser.check_event() else None
         except YAMLError:
             raise
         except (ArithmeticError, AssertionError, AttributeError, LookupError, TypeError, ValueError) as error:

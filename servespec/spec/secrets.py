@@ -9,7 +9,10 @@ from servespec.diagnostics import Diagnostic, Fix
 from servespec.spec.nodes import Node, Scalar, Sequence
 from servespec.spec.problems import problem
 
-_BEGINNINGS = ("hf_", "sk-", "gh", "glpat-", "AKIA", "ASIA", "xox", "nvapi-", "eyJ", "-----BEGIN", "://")
+_BEGINNINGS = (
+    *("hf_", "sk-", "ghp_", "gho_", "ghu_", "ghs_", "ghr_", "github_pat_", "glpat-"),
+    *("AKIA", "ASIA", "xox", "nvapi-", "eyJ", "-----BEGIN", "://"),
+)
 """What a text holds that has one of the forms below: looking for these is cheaper than the pattern."""
 _NAMES = ("token", "secret", "pass", "credential", "key", "pwd", "pw")
 
@@ -100,6 +103,16 @@ def _holds_secret(key: str, name: str, node: Scalar) -> bool:
     if key.startswith("env.") or ".env." in key or ".args." in key:
         return is_secret(name, node.value)
     return not is_reference(node.value) and _has_form(node.value)
+
+
+def may_hold_secret(source: str) -> bool:
+    """Whether the text of a spec has anything that could be a secret once it is read; a backslash could write one."""
+    if "\\" in source or any(beginning in source for beginning in _BEGINNINGS):
+        return True
+    if "env" not in source and "args" not in source:
+        return False
+    lowered = source.lower()
+    return any(word in lowered for word in _NAMES)
 
 
 def find_secrets(root: Node) -> tuple[Node, list[Diagnostic]]:

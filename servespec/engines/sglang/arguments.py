@@ -26,6 +26,9 @@ FIELDS = {
     "mamba_scheduler_strategy": "mamba_radix_cache_strategy",
     "attn_cp_size": "attention_context_parallel_size",
 }
+_OTHER_NAMES = {
+    field: tuple(name for name, other in FIELDS.items() if other == field) for field in FIELDS.values()
+}
 
 
 class Arguments:
@@ -59,8 +62,7 @@ class Arguments:
 
     def default(self, field: str) -> SettingValue:
         """The literal default of this version; None where it has no such flag or works it out."""
-        names = (field, *(name for name, other in FIELDS.items() if other == field))
-        for name in names:
+        for name in (field, *_OTHER_NAMES.get(field, ())):
             flag = self._catalogue.get(name)
             if flag is not None:
                 return cast(SettingValue, flag.default)

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from servespec.deployment import Deployment, SettingValue
 from servespec.diagnostics import Diagnostic, Severity
 from servespec.engines.common_keys import LOAD_BALANCER, REVISION, TRUST_REMOTE_CODE, given
-from servespec.engines.lowering import Key, Way, catalogue_of, explain, flag, say
+from servespec.engines.lowering import Key, Way, catalogue_of, explain, flag
 from servespec.engines.paths import Paths
 
 KV_DTYPES = {"fp8": "fp8_e4m3fn", "fp8_e4m3": "fp8_e4m3fn"}
@@ -256,4 +256,4 @@ def keys(paths: Paths) -> tuple[Key, ...]:
 
 def inexpressible(deployment: Deployment) -> tuple[Diagnostic, ...]:
     """What the spec asks for and this version has no flag for."""
-    return explain(deployment, say(deployment, keys(Paths(deployment=deployment, container=False))), "TGI")
+    return explain(deployment, keys(Paths(deployment=deployment, container=False)), "TGI")

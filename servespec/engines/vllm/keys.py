@@ -16,7 +16,7 @@ from servespec.engines.common_keys import (
     degree,
     given,
 )
-from servespec.engines.lowering import Key, Way, catalogue_of, explain, flag, say
+from servespec.engines.lowering import Key, Way, catalogue_of, explain, flag
 from servespec.engines.paths import Paths
 
 GIB = 2**30
@@ -193,4 +193,4 @@ def keys(paths: Paths) -> tuple[Key, ...]:
 
 def inexpressible(deployment: Deployment) -> tuple[Diagnostic, ...]:
     """What the spec asks for and this version has no flag for."""
-    return explain(deployment, say(deployment, keys(Paths(deployment=deployment, container=False))), "vLLM")
+    return explain(deployment, keys(Paths(deployment=deployment, container=False)), "vLLM")

@@ -46,12 +46,12 @@ class Capacity:
 
     def blocks_for(self, request: Request) -> int:
         """Blocks that one request takes, over all groups."""
-        return sum(max(request.blocks(spec) for spec in specs) for specs in self._specs)
+        return sum(max(map(request.blocks, specs)) for specs in self._specs)
 
     @cached_property
-    def _specs(self) -> tuple[frozenset[LayerSpec], ...]:
-        """Layers of a group that are alike need the same: their specs, each once."""
-        return tuple(frozenset(spec for _, spec in group.layers) for group in self.groups)
+    def _specs(self) -> tuple[tuple[LayerSpec, ...], ...]:
+        """The specs of each group, those that layers share once."""
+        return tuple(tuple({id(spec): spec for _, spec in group.layers}.values()) for group in self.groups)
 
     @property
     def needed_bytes(self) -> int:
@@ -93,6 +93,8 @@ class Capacity:
 
     def _search(self, kv_bytes: int, upper: int) -> int:
         available = self.num_blocks(kv_bytes) - self.reserved_blocks
+        if upper == self.request.max_model_len and self.blocks_per_request <= available:
+            return upper
         low, high, best = 1, upper, 0
         while low <= high:
             middle = (low + high) // 2

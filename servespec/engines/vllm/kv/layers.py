@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from servespec.engines.vllm.kv.formats import page_bytes, recurrent_page_bytes
 from servespec.engines.vllm.kv.hybrid import attention_block_size
-from servespec.engines.vllm.kv.turboquant import layer_cache_dtype
+from servespec.engines.vllm.kv.turboquant import layer_cache_dtypes
 from servespec.engines.vllm.placement import loads_mtp
 from servespec.engines.vllm.speculative import draft_deployment, draft_tokens
 from servespec.memory.shards import ceil_div
@@ -86,7 +86,7 @@ def layer_specs(deployment: Deployment) -> tuple[tuple[int, LayerSpec], ...]:
     for kept in deployment.model.kv:
         if kept.part is not Part.decoder and not _drafts(deployment, kept):
             continue
-        dtypes = [layer_cache_dtype(deployment, kept, layer) for layer in kept.layers]
+        dtypes = layer_cache_dtypes(deployment, kept)
         specs = {
             dtype: _spec(deployment, kept, block_size, padded_page, dtype) for dtype in dict.fromkeys(dtypes)
         }

@@ -49,14 +49,17 @@ def boundary_layers(layers: int, *, is_hybrid: bool) -> tuple[str, ...]:
     return tuple(str(layer) for layer in (*range(count), *range(layers - count, layers)))
 
 
-def layer_cache_dtype(deployment: Deployment, kept: KVLayers, layer: int) -> str:
-    """The cache type of one layer: ``auto`` for those that kv_cache_dtype_skip_layers names."""
+def layer_cache_dtypes(deployment: Deployment, kept: KVLayers) -> tuple[str, ...]:
+    """The cache type of each of these layers: ``auto`` for those that kv_cache_dtype_skip_layers names."""
     settings = deployment.settings
     skipped = settings.value("kv_cache_dtype_skip_layers")
-    named = skipped if isinstance(skipped, tuple | list) else ()
-    if str(layer) in map(str, named) or (kept.kind is KVKind.sliding and "sliding_window" in named):
-        return "auto"
-    return str(settings.value("kv_cache_dtype") or "auto")
+    named = frozenset(map(str, skipped)) if isinstance(skipped, tuple | list) else frozenset()
+    usual = str(settings.value("kv_cache_dtype") or "auto")
+    if not named:
+        return (usual,) * len(kept.layers)
+    if kept.kind is KVKind.sliding and "sliding_window" in named:
+        return ("auto",) * len(kept.layers)
+    return tuple("auto" if str(layer) in named else usual for layer in kept.layers)
 
 
 def scratch_buffers(deployment: Deployment, layers: Collection[int | None]) -> Iterator[int]:
@@ -68,7 +71,7 @@ def scratch_buffers(deployment: Deployment, layers: Collection[int | None]) -> I
     for kept in deployment.model.kv:
         if kept.part is not Part.decoder or kept.kind is not KVKind.full:
             continue
-        for layer in kept.layers:
-            if layer in layers and layer_cache_dtype(deployment, kept, layer) in PRESETS:
+        for layer, dtype in zip(kept.layers, layer_cache_dtypes(deployment, kept), strict=True):
+            if layer in layers and dtype in PRESETS:
                 rows = requests * heads * 4  # float32
                 yield from (rows * KV_SPLITS * (kept.key_dim + 1), rows * kept.key_dim, rows)

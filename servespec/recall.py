@@ -1,0 +1,168 @@
+"""What was worked out before in this call, given again where a spec agrees in everything that was looked at.
+
+The specs of a repository differ in much that a question never looks at: a name, a port, a namespace. While something
+is worked out the spec is watched; another spec that has the same in every place that was read has the same answer.
+Nothing has to be declared, so nothing can be forgotten. A recall lives as long as one call, so no answer outlives
+the files that it rests on.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable, Iterator, Mapping
+from operator import attrgetter
+from typing import TYPE_CHECKING, Any, TypeVar, cast
+
+from pydantic import BaseModel
+
+if TYPE_CHECKING:
+    from servespec.spec.model import Spec, Target
+
+T = TypeVar("T")
+MOST_QUESTIONS = 16
+"""Sets of places kept for one subject: a branch taken otherwise reads other places."""
+
+
+class Recall:
+    """Answers by what they are about and by what they looked at."""
+
+    def __init__(self) -> None:
+        """Nothing is known yet."""
+        self._questions: dict[Hashable, dict[frozenset[str], _Question]] = {}
+        self._once: dict[Hashable, object] = {}
+
+    def once(self, about: Hashable, work: Callable[[], T]) -> T:
+        """``work()``, or its answer of before: what depends on no spec at all."""
+        if about not in self._once:
+            self._once[about] = work()
+        return cast("T", self._once[about])
+
+    def ask(self, about: Hashable, spec: Spec, work: Callable[[Spec], T], engine: str | None = None) -> T:
+        """``work(spec)``, or its answer of before. ``work`` must be a pure function of ``about`` and the spec.
+
+        ``about`` must tell of the target of ``engine``, which ``work`` may read freely. The spec that ``work``
+        is given is good for reading alone: what it returns must not hold it.
+        """
+        questions = self._questions.setdefault(about, {})
+        for question in questions.values():
+            key = question.key(spec)
+            if key is not None and key in question.answers:
+                return cast("T", question.answers[key])
+        reads: dict[str, None] = {}
+        answer = work(cast("Spec", _Watched(spec, "", reads, engine)))
+        places = frozenset(reads)
+        found = questions.get(places)
+        if found is None:
+            found = questions[places] = _Question(places)
+            while len(questions) > MOST_QUESTIONS:
+                del questions[next(iter(questions))]
+        key = found.key(spec)
+        if key is not None:
+            found.answers[key] = answer
+        return answer
+
+
+class Same:
+    """Equal to what stands for the very same object, which is held so that its identity stays its own."""
+
+    __slots__ = ("held",)
+
+    def __init__(self, held: object) -> None:
+        """Hold it."""
+        self.held = held
+
+    def __eq__(self, other: object) -> bool:
+        """Whether the other holds the same object."""
+        return isinstance(other, Same) and other.held is self.held
+
+    def __hash__(self) -> int:
+        """By identity."""
+        return id(self.held)
+
+
+def text_of(target: Target | None) -> str:
+    """All that a target says, exact to the type of each value."""
+    return "" if target is None else repr((target.model_fields_set, target.__dict__))
+
+
+class _Question:
+    """The places that were read, and the answers by what stood there."""
+
+    __slots__ = ("_get", "_targets", "answers")
+
+    def __init__(self, places: frozenset[str]) -> None:
+        self.answers: dict[tuple[str, str], object] = {}
+        simple = sorted(places - {"targets"})
+        self._get = attrgetter(*simple) if simple else None
+        self._targets = "targets" in places
+
+    def key(self, spec: Spec) -> tuple[str, str] | None:
+        """What stands at the places, exact to the type; None where a section on the way is absent."""
+        try:
+            values = "" if self._get is None else repr(self._get(spec))
+        except AttributeError:
+            return None
+        return values, repr([*map(text_of, spec.targets.values()), *spec.targets]) if self._targets else ""
+
+
+class _Watched:
+    """A section of a spec that notes what is read of it, by dotted paths."""
+
+    def __init__(self, value: BaseModel, path: str, reads: dict[str, None], engine: str | None) -> None:
+        self._value, self._path, self._reads, self._engine = value, path, reads, engine
+
+    def __getattr__(self, name: str) -> Any:
+        """Asked for what is not here yet: from now on what was read once is here, and noted."""
+        value = getattr(self._value, name)
+        if isinstance(value, BaseModel):
+            self._reads[f"{self._path}{name}.__class__"] = None
+            value = _Watched(value, f"{self._path}{name}.", self._reads, self._engine)
+        elif name == "targets" and not self._path:
+            value = _WatchedTargets(value, self._reads, self._engine)
+        elif callable(value):
+            self._read_all()
+        else:
+            self._reads[f"{self._path}{name}"] = None
+        self.__dict__[name] = value
+        return value
+
+    def _read_all(self) -> None:
+        if "_all" in self.__dict__:
+            return
+        self._all = True
+        for name in ("model_fields_set", *type(self._value).model_fields):
+            value = getattr(self, name)
+            if isinstance(value, _Watched):
+                value._read_all()
+            elif isinstance(value, _WatchedTargets):
+                len(value)
+
+    def __eq__(self, other: object) -> bool:
+        self._read_all()
+        if isinstance(other, _Watched):
+            other._read_all()
+            return self._value == other._value
+        return self._value == other
+
+    def __hash__(self) -> int:
+        self._read_all()
+        return hash(self._value)
+
+
+class _WatchedTargets(Mapping[str, "Target"]):
+    """The targets of a spec: that of the engine in question is free to read, any other counts as all of them."""
+
+    def __init__(self, targets: Mapping[str, Target], reads: dict[str, None], engine: str | None) -> None:
+        self._targets, self._reads, self._engine = targets, reads, engine
+
+    def __getitem__(self, name: str) -> Target:
+        if name != self._engine:
+            self._reads["targets"] = None
+        return self._targets[name]
+
+    def __iter__(self) -> Iterator[str]:
+        self._reads["targets"] = None
+        return iter(self._targets)
+
+    def __len__(self) -> int:
+        self._reads["targets"] = None
+        return len(self._targets)
