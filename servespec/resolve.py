@@ -171,7 +171,13 @@ def _calibration_files(directory: Path) -> tuple[Path, ...] | None:
 def _gpu(spec: Spec) -> GPU:
     from servespec.hardware import find
 
-    return find(spec.hardware.gpu, spec.hardware.memory_gib)
+    devices = spec.env.get("CUDA_VISIBLE_DEVICES")
+    return find(
+        spec.hardware.gpu,
+        spec.hardware.memory_gib,
+        count=spec.hardware.count,
+        devices=None if devices is None or "$" in str(devices) else str(devices),
+    )
 
 
 def _model(spec: Spec, directory: Path, online: bool) -> ModelFacts:

@@ -10,11 +10,12 @@ from servespec.hardware.gpu import GPU
 __all__ = ["GPU", "find"]
 
 
-def find(name: str, memory_gib: float | None = None) -> GPU:
+def find(name: str, memory_gib: float | None = None, *, count: int = 1, devices: str | None = None) -> GPU:
     """The GPU that a spec's ``hardware.gpu`` means, with ``hardware.memory_gib`` (GiB) if given.
 
-    Raises UnknownGPUError for a name that the catalogue does not have, and NoDriverError when
-    ``local`` is asked where no driver answers.
+    Of this machine's (``local``) it is the one with the least free memory of the ``count`` that a server with
+    ``devices`` for its CUDA_VISIBLE_DEVICES would use. Raises UnknownGPUError for a name that the catalogue does not have, and NoDriverError when
+    ``local`` is asked where no driver answers, or shows fewer GPUs.
     """
     wanted = name.strip().lower()
     if wanted == "cpu":
@@ -24,9 +25,9 @@ def find(name: str, memory_gib: float | None = None) -> GPU:
     from servespec.hardware.catalogue import named, with_memory
 
     if wanted == "local":
-        from servespec.hardware.nvml import local_gpu
+        from servespec.hardware.visible import local_gpu
 
-        gpu = local_gpu()
+        gpu = local_gpu(count, devices)
     else:
         gpu = named(name)
     return gpu if memory_gib is None else with_memory(gpu, memory_gib)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import PurePath
@@ -25,7 +25,7 @@ class LocalGPU:
     ``total_bytes``, ``free_bytes``, ``used_bytes`` and ``reserved_bytes`` (kept by the driver, ECC
     pages among it) are NVML's own (nvmlMemory_v2_t, where used does not contain reserved): what nvidia-smi
     prints in whole MiB. ``usable_bytes`` is the total that CUDA and so the engines see, None where the CUDA
-    driver library does not show the device.
+    driver library does not show the device; ``cuda_index`` is its number there, None likewise.
     """
 
     index: int
@@ -42,6 +42,7 @@ class LocalGPU:
     is_mig_instance: bool
     mig_enabled: bool
     processes: tuple[GPUProcess, ...]
+    cuda_index: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,30 +68,12 @@ def inventory() -> Inventory:
             found += [_read(nvml, each, index) for each in _mig_handles(nvml, handle)]
         driver_version = _text(nvml.nvmlSystemGetDriverVersion())
     # CUDA is asked last: a process that has initialised it holds some MiB of each GPU itself (3 on an H200).
-    by_uuid = {device.uuid: device for device in cuda_devices()}
+    by_uuid = {device.uuid: (number, device) for number, device in enumerate(cuda_devices())}
     return Inventory(
         driver_version=driver_version,
         cuda_version=f"{version // 1000}.{version % 1000 // 10}",
         gpus=tuple(_with_cuda(gpu, by_uuid) for gpu in found),
     )
-
-
-def local_gpu() -> GPU:
-    """The GPU that an engine on this machine would use first, as a row like the catalogue's.
-
-    Total memory, compute capability and what others hold are measured; FLOP/s and bandwidth
-    come from the catalogue's row of that name, and are 0 where there is none. Raises NoDriverError.
-    """
-    advice = "write hardware.gpu: <name> instead of local (`servespec gpus` lists them)"
-    try:
-        shown = inventory().gpus
-    except NoDriverError as error:
-        raise NoDriverError(f"{error}: {advice}") from error
-    first = next((gpu for gpu in shown if gpu.usable_bytes and not gpu.mig_enabled), None)
-    first = first or next((gpu for gpu in shown if not gpu.mig_enabled), None)
-    if first is None:
-        raise NoDriverError(f"the NVIDIA driver shows no usable GPU: {advice}")
-    return as_catalogue_row(first)
 
 
 def as_catalogue_row(local: LocalGPU) -> GPU:
@@ -129,12 +112,13 @@ def _nvml() -> Iterator[Any]:
         pynvml.nvmlShutdown()
 
 
-def _with_cuda(gpu: LocalGPU, by_uuid: dict[str, CudaDevice]) -> LocalGPU:
-    cuda = by_uuid.get(gpu.uuid.removeprefix("GPU-").removeprefix("MIG-"))
-    return (
-        gpu
-        if cuda is None
-        else replace(gpu, usable_bytes=cuda.total_bytes, multiprocessors=cuda.multiprocessors)
+def _with_cuda(gpu: LocalGPU, by_uuid: Mapping[str, tuple[int, CudaDevice]]) -> LocalGPU:
+    found = by_uuid.get(gpu.uuid.removeprefix("GPU-").removeprefix("MIG-"))
+    if found is None:
+        return gpu
+    number, cuda = found
+    return replace(
+        gpu, usable_bytes=cuda.total_bytes, multiprocessors=cuda.multiprocessors, cuda_index=number
     )
 
 
