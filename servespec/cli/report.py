@@ -25,6 +25,10 @@ def command(
         list[Path] | None,
         typer.Option(metavar="JSON", help="What `bench --format json` wrote; may be given several times."),
     ] = None,
+    plan: Annotated[
+        list[Path] | None,
+        typer.Option(metavar="JSON", help="What `plan --format json` wrote; may be given several times."),
+    ] = None,
     force: Annotated[
         bool, typer.Option("--force", help="Write over a file that is no page of servespec's.")
     ] = False,
@@ -32,7 +36,7 @@ def command(
 ) -> int:
     """Write one self-contained HTML page about specs.
 
-    Verdicts, memory, findings, settings, commands and evidence. Exits with 0 once the page is written, whatever it
+    Verdicts, memory, findings, settings, commands, planned alternatives and evidence. Exits with 0 once the page is written, whatever it
     says: `check` is the command that fails.
     """
     from servespec.api import check
@@ -45,7 +49,7 @@ def command(
             if GENERATOR not in there.read(2000):
                 raise UsageError(f"{output} is no page of servespec's: name another file, or add --force")
     report = check(load_inputs(files), targets=tuple(target or ()), online=online)
-    text = page(report, read_evidence(smoke or (), bench or (), report))
+    text = page(report, read_evidence(smoke or (), bench or (), report, plan or ()))
     if output == "-":
         sys.stdout.write(text)
         return 0

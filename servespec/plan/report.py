@@ -19,7 +19,7 @@ GIB = 2**30
 MOST_REASONS = 12
 
 FORMULAS = {
-    "step": "stages × (max(bytes read ÷ bandwidth, FLOPs ÷ compute) + collectives); "
+    "step": "stages × (max(bytes read ÷ bandwidth, FLOPs ÷ compute) + collectives + launches); "
     f"{Machine.__name__} in servespec/plan/roofline.py",
     "prefill": "(2 × parameters in use × n + attention × n²) ÷ (tensor × FLOP/s) + collectives",
     "request": f"W(b) = prefill × (1 + (b − 1) ÷ stages) + output × step(b); see {estimate.__name__}",
@@ -156,6 +156,11 @@ def reasons(plan: Plan) -> list[tuple[str, int, list[str], str]]:
     return sorted(found, key=lambda group: (-group[1], group[0]))
 
 
+def words_of(constraint: str) -> str:
+    """What a binding constraint is; the code of a rule where one refuses."""
+    return CONSTRAINTS.get(constraint, f"refused by the rule {constraint}")
+
+
 def _why_not(plan: Plan) -> Iterator[str]:
     found = reasons(plan)
     dominated = sum(sum(outcome.dominated.values()) for outcome in plan.outcomes)
@@ -165,7 +170,7 @@ def _why_not(plan: Plan) -> Iterator[str]:
     if dominated:
         yield f"  {dominated:>6,}  need no fewer GPUs, and cost no less, than an answer above"
     for constraint, count, gpus, example in found[:MOST_REASONS]:
-        words = CONSTRAINTS.get(constraint, f"refused by the rule {constraint}")
+        words = words_of(constraint)
         names = ", ".join(gpus[:4]) + (f" and {len(gpus) - 4} more" if len(gpus) > 4 else "")
         yield f"  {count:>6,}  {words}: {names}"
         yield f"          as {example}"
@@ -181,6 +186,7 @@ def as_json(plan: Plan) -> str:
         "name": plan.spec.name,
         "workload": plan.demand.workload.model_dump(mode="json"),
         "headroom": plan.demand.headroom,
+        "estimates": what_estimates_rest_on(plan),
         "formulas": FORMULAS,
         "efficiency": {
             "slow": asdict(SLOW),
@@ -189,7 +195,13 @@ def as_json(plan: Plan) -> str:
         "answers": [answer(plan, fit) for fit in plan.answers],
         "of_each": [answer(plan, fit) for fit in plan.of_each],
         "not": [
-            {"constraint": constraint, "configurations": count, "gpus": gpus, "example": example}
+            {
+                "constraint": constraint,
+                "words": words_of(constraint),
+                "configurations": count,
+                "gpus": gpus,
+                "example": example,
+            }
             for constraint, count, gpus, example in reasons(plan)
         ],
         "dominated": sum(sum(outcome.dominated.values()) for outcome in plan.outcomes),
@@ -223,6 +235,7 @@ def answer(plan: Plan, fit: Fit) -> dict[str, Any]:
         "checkpoint": candidate.checkpoint.title,
         "kv_dtype": candidate.kv_dtype,
         "max_model_len": candidate.max_model_len,
+        "concessions": concessions(plan, fit),
         "verdict": str(budget.verdict),
         "kv_cache_bytes": budget.kv_cache_bytes,
         "kv_tokens": budget.kv_tokens,

@@ -10,11 +10,12 @@ from servespec.bench.picture import picture as bench_picture
 from servespec.diagnostics import Diagnostic, Severity
 from servespec.errors import ServespecError
 from servespec.memory.budget import Verdict
+from servespec.plan.candidate import Split
 from servespec.render.words import command_line, shell_lines
 from servespec.report.contract import memory_data, settings_data
 from servespec.report.excerpt import excerpt, one_line, secret_spans
 from servespec.report.model import FileReport, TargetReport
-from servespec.report.page.evidence import Evidence
+from servespec.report.page.evidence import Evidence, PlanEvidence, PlannedAnswer
 from servespec.report.picture import svg
 from servespec.report.table import TERM_NAMES, verdict_words
 from servespec.smoke.report import shown
@@ -22,6 +23,7 @@ from servespec.spec.secrets import is_secret_name, redact
 
 if TYPE_CHECKING:
     from servespec.deployment import Deployment
+    from servespec.spec.model import Workload
 
 _SPREADS = (
     ("time to first token", "ttft_ms"),
@@ -40,11 +42,39 @@ def file_view(file: FileReport, evidence: Evidence, number: int) -> dict[str, An
         "name": one_line(file.name or file.path),
         "verdict": str(file.verdict),
         "verdict_words": verdict_words(file.verdict),
+        "summary": _summary(file),
+        "plans": [_plan(one) for one in evidence.plans_of(file.name)],
         "findings": [_finding(found, file) for found in sorted(file.diagnostics, key=_gravity)],
         "targets": [
             _target(target, file, evidence.of(file.name, target.engine), anchor) for target in file.targets
         ],
     }
+
+
+def _summary(file: FileReport) -> list[str]:
+    """What the spec is about in a few words: model, hardware, workload; nothing where no target was resolved."""
+    deployment = next((target.deployment for target in file.targets if target.deployment is not None), None)
+    if deployment is None:
+        return []
+    spec = deployment.spec
+    hardware, workload = spec.hardware, spec.workload
+    gpus = hardware.count * hardware.nodes
+    words = [spec.model.id, f"{gpus} × {deployment.gpu.name}" if gpus > 1 else deployment.gpu.name]
+    if hardware.nodes > 1:
+        words.append(f"{hardware.nodes} nodes")
+    if spec.deploy.replicas > 1:
+        words.append(f"{spec.deploy.replicas} replicas")
+    if workload is not None:
+        words.append(_workload(workload))
+    return [one_line(redact(word)) for word in words]
+
+
+def _workload(workload: Workload) -> str:
+    rate = workload.requests_per_second
+    arrival = (
+        f"{workload.concurrency:,} requests in flight" if rate is None else f"{rate:g} requests a second"
+    )
+    return f"{workload.input_tokens:,} tokens in, {workload.output_tokens:,} out, {arrival}"
 
 
 def _gravity(found: Diagnostic) -> int:
@@ -132,6 +162,39 @@ def _lowered(deployment: Deployment) -> dict[str, Any]:
         "environment": dict(launch.environment),
         "secrets": dict(launch.secrets),
         "image": launch.image.reference,
+    }
+
+
+def _plan(one: PlanEvidence) -> dict[str, Any]:
+    others = [answer for answer in one.of_each if answer not in one.answers]
+    return {
+        "workload": _workload(one.workload),
+        "answers": [_answer(answer) for answer in (*one.answers, *others)],
+        "has_prices": any(answer.price_per_hour is not None for answer in one.answers),
+        "estimates": one.estimates,
+        "formulas": one.formulas,
+        "refusals": one.refusals,
+        "dominated": one.dominated,
+        "configurations": one.search.configurations,
+    }
+
+
+def _answer(answer: PlannedAnswer) -> dict[str, Any]:
+    split = Split(answer.tensor, answer.pipeline, answer.data, answer.nodes)
+    slow, fast = answer.estimate.slow, answer.estimate.fast
+    price = answer.price_per_hour
+    return {
+        "gpus": answer.gpus,
+        "gpu": answer.gpu,
+        "price": "" if price is None else f"{price:,.2f} {answer.currency or ''}",
+        "each": f"{answer.replicas} × {split}",
+        "engine": f"{answer.engine} {answer.version}",
+        "room": answer.kv_room,
+        "itl": f"{fast.itl_seconds * 1e3:,.1f}…{slow.itl_seconds * 1e3:,.1f}",
+        "ttft": f"{fast.ttft_seconds * 1e3:,.0f}…{slow.ttft_seconds * 1e3:,.0f}",
+        "tokens": f"{answer.replicas * slow.output_tokens_per_second:,.0f}…"
+        f"{answer.replicas * fast.output_tokens_per_second:,.0f}",
+        "concessions": answer.concessions,
     }
 
 

@@ -232,6 +232,82 @@ def test_evidence_stands_with_its_target(tmp_path: Path) -> None:
     assert "96 tokens" in text
 
 
+CHAT = """\
+servespec: v1
+name: chat
+model: {id: meta-llama/Llama-3.1-8B-Instruct}
+hardware: {gpu: H100-80GB}
+limits: {max_model_len: 8192}
+workload: {input_tokens: 512, output_tokens: 128, requests_per_second: 50}
+objectives: {itl_ms: 50}
+targets: {vllm: {version: 0.25.1}, sglang: {version: 0.5.17}}
+"""
+
+
+def test_the_alternatives_of_a_plan_stand_on_the_page_of_its_spec(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    spec, planned, prices = (tmp_path / name for name in ("chat.yaml", "plan.json", "prices.yaml"))
+    spec.write_text(CHAT, "utf-8")
+    prices.write_text("currency: EUR\ngpus: {L4: 0.7, A100-80GB: 1.6, H100: 2.5}\n", "utf-8")
+    asked = ["--gpus", "L4,A100-80GB,H100", "--prices", str(prices), "--format", "json"]
+    assert invoke(["plan", str(spec), *asked]) == 0
+    planned.write_text(text := capsys.readouterr().out, "utf-8")
+    out = tmp_path / "page.html"
+    assert invoke(["report", str(spec), "--plan", str(planned), "-o", str(out)]) == 0
+    shown = " ".join(Document(out.read_text("utf-8")).texts)
+    plan = json.loads(text)
+    answers = [*plan["answers"], *plan["of_each"]]
+    assert {answer["gpu"] for answer in answers} == {"L4-24GB", "A100-80GB", "H100-80GB"}
+    for answer in answers:
+        low, high = (
+            answer["replicas"] * answer["estimate"][end]["output_tokens_per_second"]
+            for end in ("slow", "fast")
+        )
+        assert answer["gpu"] in shown
+        assert f"{answer['price_per_hour']:,.2f} EUR" in shown
+        assert f"{low:,.0f}…{high:,.0f}" in shown
+    assert plan["estimates"] in shown
+    for formula in plan["formulas"].values():
+        assert formula in shown
+    for refusal in plan["not"]:
+        assert refusal["words"] in shown
+        assert refusal["example"] in shown
+
+
+def test_a_plan_of_another_spec_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    spec, planned = tmp_path / "chat.yaml", tmp_path / "plan.json"
+    spec.write_text(CHAT, "utf-8")
+    assert invoke(["plan", str(spec), "--gpus", "H100", "--format", "json"]) == 0
+    planned.write_text(capsys.readouterr().out, "utf-8")
+    report = check(THREE)
+    with pytest.raises(UsageError, match="of chat, which is not on this page"):
+        read_evidence([], [], report, [planned])
+
+
+def test_hostile_plans_stay_text(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    spec, planned = tmp_path / "chat.yaml", tmp_path / "plan.json"
+    spec.write_text(CHAT, "utf-8")
+    assert invoke(["plan", str(spec), "--gpus", "H100", "--format", "json"]) == 0
+    planned.write_text(capsys.readouterr().out.replace("H100-80GB", "<script>alert(1)</script>"), "utf-8")
+    report = check(spec)
+    assert "<script" not in page(report, read_evidence([], [], report, [planned]))
+
+
+def test_targets_stand_side_by_side_under_what_the_spec_is_about(tmp_path: Path) -> None:
+    spec = tmp_path / "chat.yaml"
+    spec.write_text(CHAT, "utf-8")
+    report = check(spec)
+    shown = " ".join(Document(page(report)).texts)
+    assert (
+        "meta-llama/Llama-3.1-8B-Instruct · H100-80GB · 512 tokens in, 128 out, 50 requests a second" in shown
+    )
+    glance = shown[: shown.index("Findings")]
+    for target in report.files[0].targets:
+        assert target.budget is not None
+        assert f"{target.budget.kv_tokens:,}" in glance
+
+
 def test_evidence_of_another_spec_is_refused(tmp_path: Path) -> None:
     smoke = tmp_path / "smoke.json"
     smoke.write_text(write_smoke(smoke_report(), "json"))
