@@ -174,6 +174,7 @@ class Vision:
     image_size: int | None = None
     tokens_per_image: int | None = None
     spatial_merge: int = 1
+    temporal_patch: int = 1
 
 
 @dataclass(frozen=True, slots=True)

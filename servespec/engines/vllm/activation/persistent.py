@@ -53,9 +53,11 @@ def images_term(deployment: Deployment, shape: ProfileShape) -> Term | None:
     vision = deployment.model.vision
     if vision is None or not images_are_profiled(deployment):
         return None
-    tokens_each = tokens_of_largest_image(vision)
+    tokens_each = tokens_of_largest_image(vision, shape.runner)
     images = images_in_profile(deployment, shape, tokens_each)
-    pixels = images * tokens_each * vision.spatial_merge**2 * 3 * vision.patch_size**2
+    if (video := _video_term(deployment, shape)) is not None:
+        return video
+    pixels = images * tokens_each * vision.spatial_merge**2 * 3 * vision.temporal_patch * vision.patch_size**2
     if vision.image_size is not None:
         pixels = images * 3 * vision.image_size**2
     outputs = images * tokens_each * shape.hidden_size
@@ -65,6 +67,30 @@ def images_term(deployment: Deployment, shape: ProfileShape) -> Term | None:
         "images × (pixels + tokens × hidden) × element bytes",
         "vllm 0.19.0 v1/worker/gpu_model_runner.py profile_run",
         f"{images} × ({pixels // max(1, images):,} + {tokens_each:,} × {shape.hidden_size:,}) × {shape.element_bytes}",
+    )
+
+
+QWEN3_VIDEO_TOKENS = 153_600
+QWEN3_VIDEO = ">=0.11,<0.14"
+"""Qwen3-VL is profiled with one video in these releases, each frame's timestamps among its tokens (vllm issue 27992:
+"a budget of 153600 tokens", 10 GB for Qwen3-VL-8B; pull request 30475 ended it)."""
+
+
+def _video_term(deployment: Deployment, shape: ProfileShape) -> Term | None:
+    """The dummy video of Qwen3-VL: what the tower gave, and the same spread over every token of the budget."""
+    model = deployment.model
+    if not model.model_type.startswith("qwen3_vl") or not holds(QWEN3_VIDEO, deployment.version):
+        return None
+    limits = deployment.settings.value("limit_mm_per_prompt")
+    if isinstance(limits, Mapping) and limits.get("video") == 0:
+        return None
+    width = shape.hidden_size * (1 + int(model.extra.get("deepstack_layers", 0)))
+    return Term(
+        "dummy video",
+        2 * QWEN3_VIDEO_TOKENS * width * shape.element_bytes,
+        "2 × 153,600 × hidden × (1 + levels fed in) × element bytes",
+        "vllm 0.11.0 v1/worker/gpu_model_runner.py profile_run",
+        f"2 × {QWEN3_VIDEO_TOKENS:,} × {width:,} × {shape.element_bytes}",
     )
 
 
@@ -83,9 +109,12 @@ def images_are_profiled(deployment: Deployment) -> bool:
     return not isinstance(limits, Mapping) or limits.get("image", 1) != 0
 
 
-def tokens_of_largest_image(vision: Vision) -> int:
-    """Tokens that the largest image becomes, when the family does not say: its patches after merging."""
-    if vision.tokens_per_image is not None:
+def tokens_of_largest_image(vision: Vision, runner: str) -> int:
+    """Tokens that the largest image becomes: as the family says, else its patches after merging.
+
+    V0 bounds images of any size by the context instead (vllm-15783-1 on 0.7.3).
+    """
+    if vision.tokens_per_image is not None and (runner != "v0" or vision.image_size is not None):
         return vision.tokens_per_image
     side = (vision.image_size or 1024) // vision.patch_size // max(1, vision.spatial_merge)
     return max(1, side * side)

@@ -25,7 +25,7 @@ def vision_term(deployment: Deployment, shape: ProfileShape) -> Term | None:
     vision = deployment.model.vision
     if vision is None or not images_are_profiled(deployment):
         return None
-    tokens_each = tokens_of_largest_image(vision)
+    tokens_each = tokens_of_largest_image(vision, shape.runner)
     images = images_in_profile(deployment, shape, tokens_each)
     patches = images * tokens_each * max(1, vision.spatial_merge) ** 2
     elements = 3 * vision.hidden_size + 3 * vision.intermediate_size

@@ -118,6 +118,12 @@ def tensors(config: Config, text_hidden: int, prefix: str) -> Groups:
     return groups
 
 
+LARGEST_IMAGE_TOKENS = 16384
+"""Merged patches of the largest image that the published processors let through: 12,845,056 pixels of 28 × 28
+(Qwen2-VL, Qwen2.5-VL), 16,777,216 of 32 × 32 (Qwen3-VL, Qwen3.5); "Encoder cache will be initialized with a budget of
+16384 tokens" in the logs of all four."""
+
+
 def facts(config: Config) -> Vision:
     """What the profile run needs to know of the tower."""
     width, intermediate, count, heads = _sizes(config)
@@ -128,4 +134,6 @@ def facts(config: Config) -> Vision:
         heads=heads,
         patch_size=config.size("patch_size"),
         spatial_merge=config.size("spatial_merge_size", default=2),
+        temporal_patch=config.size("temporal_patch_size", default=2),
+        tokens_per_image=LARGEST_IMAGE_TOKENS,
     )

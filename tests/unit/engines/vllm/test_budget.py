@@ -251,3 +251,29 @@ def test_v0_runs_its_layers_eagerly_and_keeps_the_small_workspace_before_hopper(
         deploy(config=known.config, version=version, gpu=gpu, model={"dtype": "float16"}, limits=limits)
     )
     assert found.activation.size_bytes / GIB == pytest.approx(gib, abs=0.0075)
+
+
+def test_qwen_towers_are_profiled_with_the_largest_image_that_their_processor_lets_through() -> None:
+    """Qwen3.5-4B on an L4 with 0.29.0 (benchmarks/accuracy/data/published.jsonl): 2.17 GiB, graphs included."""
+    known = catalogue.read("Qwen/Qwen3.5-4B")
+    assert known is not None
+    where = {
+        "config": known.config,
+        "version": "0.29.0",
+        "gpu": "L4-24GB",
+        "limits": {"max_model_len": 32768},
+    }
+    assert budget(deploy(**where)).activation.size_bytes / GIB == pytest.approx(2.17, abs=0.1)
+    text = deploy(**where, args={"limit_mm_per_prompt": {"image": 0, "video": 0}})
+    assert budget(text).activation.size_bytes / GIB < 1
+
+
+@pytest.mark.parametrize(("version", "gib"), [("0.11.0", 9.1), ("0.16.0", 0.0)])
+def test_qwen3_vl_was_profiled_with_a_whole_video_until_0_14(version: str, gib: float) -> None:
+    """vllm issue 27992: "a budget of 153600 tokens", about 10 GB for Qwen3-VL-8B on 0.11.0."""
+    known = catalogue.read("Qwen/Qwen3-VL-8B-Instruct")
+    assert known is not None
+    where = {"config": known.config, "version": version, "limits": {"max_model_len": 32768}}
+    images = deploy(**where, args={"limit_mm_per_prompt": {"video": 0}})
+    more = budget(deploy(**where)).activation.size_bytes - budget(images).activation.size_bytes
+    assert more / GIB == pytest.approx(gib, abs=0.5)
