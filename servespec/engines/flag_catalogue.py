@@ -337,7 +337,7 @@ def nearest_version(engine: str, asked: str) -> str:
     return earlier[-1] if earlier else releases[0]
 
 
-@lru_cache(maxsize=8)
+@lru_cache(maxsize=256)
 def load(engine: str, version: str) -> FlagCatalogue:
     """The catalogue of ``engine`` at ``version``, or at the nearest known one (see `nearest_version`)."""
     return FlagCatalogue(engine, version, nearest_version(engine, version))

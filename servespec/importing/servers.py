@@ -12,6 +12,7 @@ from pathlib import PurePosixPath
 from servespec.engines import engine_names
 from servespec.engines.flag_catalogue import load, newest
 from servespec.engines.published import published, version_of
+from servespec.errors import SourceError
 from servespec.importing.images import engine_of
 from servespec.importing.shell import Command, commands
 
@@ -35,6 +36,14 @@ _BARE_OPTIONS = frozenset(
      "--env-host"}
 )  # fmt: skip
 """Options of ``docker run`` that take no value."""
+_FENCED = re.compile(r"^[ \t]*```[^\n`]*\n(.*?)^[ \t]*```", re.DOTALL | re.MULTILINE)
+_OTHER_WORK = re.compile(
+    r"(?:/(?:usr/|opt/\S+/)?s?bin/)?(?:ba|z|da)?sh|\S+\.(?:sh|py)|/(?:usr/)?s?bin/\S+|python[\d.]*|tail|sleep|cat|echo|ls|env"
+    r"|uv|pip|ray|curl|wget|git|hf|huggingface-cli|nvidia-smi|rocm-smi|make|exec|vllm|sglang|text-generation-\w+"
+)
+"""First words of a container that does something else: none of them is a model."""
+_ASKS = frozenset({"--help", "-h", "--version", "-V", "--env"})
+"""Flags that print and end."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,11 +67,34 @@ class Server:
     notes: tuple[str, ...] = ()
 
 
+MOST_WORDS = 1_000
+"""Policy: of one command; the longest published one has a tenth of that."""
+
+
+def too_long(server: Server) -> SourceError:
+    """The error for a command of more than MOST_WORDS words."""
+    return SourceError(
+        f"line {server.line}: a command of more than {MOST_WORDS:,} words is no start of a server"
+    )
+
+
 def in_text(text: str, variables: Mapping[str, str] | None = None) -> Iterator[Server]:
-    """The servers that a script starts, in order."""
+    """The servers that a script starts, in order; of a page those of its fenced blocks."""
+    fences = list(_FENCED.finditer(text))
+    if not fences:
+        yield from _in_script(text, variables)
+    for fence in fences:
+        before = text.count("\n", 0, fence.start(1))
+        for server in _in_script(fence[1], variables):
+            yield replace(server, line=server.line + before)
+
+
+def _in_script(text: str, variables: Mapping[str, str] | None) -> Iterator[Server]:
     open_server: Server | None = None
     for command in commands(text, variables):
         if open_server is not None and command.words[0].startswith("--"):
+            if len(open_server.argv) > MOST_WORDS:
+                raise too_long(open_server)
             note = f"line {command.line} begins with a flag: it is read as part of the command before it"
             open_server = replace(
                 open_server, argv=(*open_server.argv, *command.words), notes=(*open_server.notes, note)
@@ -98,6 +130,8 @@ def in_command(command: Command) -> Iterator[Server]:
         started = _started(words, at)
         if started is not None:
             engine, argv = started
+            if not _ASKS.isdisjoint(argv[:1]):
+                return
             yield Server(engine=engine, argv=argv, environment=dict(command.environment), line=command.line)
             return
     for word in words if len(words) > 1 else ():
@@ -170,8 +204,9 @@ def of_container(
     inner = [
         replace(server, line=line) for server in in_command(Command(tuple(words), dict(environment), line))
     ]
-    engine = engine or engine_of_flags(words)
-    if not inner and engine is not None:
+    is_other = bool(words) and (_OTHER_WORK.fullmatch(words[0]) is not None or not _ASKS.isdisjoint(words))
+    engine = engine or (None if is_other else engine_of_flags(words))
+    if not inner and engine is not None and not is_other:
         argv, notes = tuple(words), tuple[str, ...]()
         if argv[:1] == ("serve",):
             argv = argv[1:]
