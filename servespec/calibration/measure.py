@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 SETTLE_SECONDS = 60.0
 """How long the memory of an engine that ended may take to come back."""
 
+POLL_SECONDS = 0.5
 SLACK_BYTES = 64 * 2**20
 
 ROUNDING_BYTES = 5_368_709
@@ -46,28 +47,25 @@ def measure(
     """
     from servespec.runtime import run
 
-    before = gpu_used_bytes()
+    gpus = trial.deployment.spec.hardware.count
+    before = used_bytes(gpus)
     begun = time.monotonic()
-    memory = {} if before is None else {"before": before}
+    memory = {"before": before}
     try:
         enough = _is_allocated if until_allocated else None
         with run(
             trial.deployment, place, limit_seconds=limit_seconds, watcher=watcher, enough=enough
         ) as server:
             seen = server.observed() if until_allocated else _observe(trial, server.url, server.observed())
-            ready = gpu_used_bytes()
+            memory["ready"] = used_bytes(gpus)
             outcome: dict[str, Any] = {"outcome": "allocated" if until_allocated else "started"}
-            if ready is not None:
-                memory["ready"] = ready
     except StartFailed as failure:
         seen = failure.observed
         outcome = {"outcome": _outcome(failure), "error": failure.reason}
     seconds = time.monotonic() - begun
-    after = _settled(before)
-    if after is not None:
-        memory["after"] = after
+    memory["after"] = _settled(before)
     logged = LOGGED if outcome["outcome"] == "started" else (*LOGGED, "kv_cache_bytes")
-    return _row(trial, {**outcome, **_figures(seen)}, logged, memory, seconds)
+    return _row(trial, {**outcome, **_figures(seen)}, logged, memory, seconds, seen.ranks)
 
 
 def _is_allocated(seen: Observed) -> bool:
@@ -109,8 +107,9 @@ def _row(
     trial: Trial,
     measured: Mapping[str, Any],
     logged: Collection[str],
-    memory: Mapping[str, int],
+    memory: Mapping[str, tuple[int, ...]],
     seconds: float,
+    ranks: Mapping[str, Mapping[str, Any]],
 ) -> Row:
     deployment = trial.deployment
     when = get_engine(deployment.engine).conditions(deployment)
@@ -126,34 +125,37 @@ def _row(
         predicted=trial.predicted,
         measured=measured,
         precision={name: ROUNDING_BYTES for name in logged if name in measured},
-        gpu_memory=memory,
+        gpu_memory={when: max(used) for when, used in memory.items() if used},
+        gpus_memory={when: used for when, used in memory.items() if len(used) > 1},
+        ranks={rank: dict(said) for rank, said in ranks.items()},
         seconds=seconds,
         eager=when.eager,
         tensor_parallel=when.tensor_parallel,
     )
 
 
-def gpu_used_bytes() -> int | None:
-    """Used memory of the first GPU by NVML; None where there is none."""
+def used_bytes(count: int) -> tuple[int, ...]:
+    """Used memory, by NVML, of each of the ``count`` GPUs that a server here runs on; none where there is no driver."""
     from servespec.errors import ServespecError
-    from servespec.hardware.nvml import inventory
+    from servespec.hardware.visible import server_gpus
 
     try:
-        shown = inventory().gpus
+        return tuple(gpu.used_bytes for gpu in server_gpus(count))
     except ServespecError:
-        return None
-    return shown[0].used_bytes if shown else None
+        return ()
 
 
-def _settled(before: int | None) -> int | None:
-    """Wait until the GPU's used memory is back where it was. Raises StartError when it does not come back."""
-    if before is None:
-        return None
+def _settled(before: tuple[int, ...]) -> tuple[int, ...]:
+    """Wait until every GPU's used memory is back where it was. Raises StartError when it does not come back."""
     deadline = time.monotonic() + SETTLE_SECONDS
-    while (used := gpu_used_bytes()) is not None and used > before + SLACK_BYTES:
+    while True:
+        used = used_bytes(len(before)) if before else ()
+        kept = [(now - then, gpu) for gpu, (now, then) in enumerate(zip(used, before, strict=False))]
+        most, gpu = max(kept, default=(0, 0))
+        if most <= SLACK_BYTES:
+            return used
         if time.monotonic() > deadline:
             raise StartError(
-                f"the GPU still holds {(used - before) / 2**30:.2f} GiB more than before the start: something was left behind"
+                f"GPU {gpu} still holds {most / 2**30:.2f} GiB more than before the start: something was left behind"
             )
-        time.sleep(0.5)
-    return used
+        time.sleep(POLL_SECONDS)

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from servespec.errors import SourceError
+from servespec.writing import write_atomically
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -17,7 +18,9 @@ class Row:
 
     ``measured`` has ``outcome`` (started, allocated, refused, oom, timeout, failed) and bytes and tokens by the
     names of the report; ``precision`` is half a unit of what the engine rounds to, nothing where it is
-    exact. ``gpu_memory`` is NVML's used bytes before the start, when ready and after the stop.
+    exact. ``gpu_memory`` is NVML's used bytes before the start, when ready and after the stop: of the fullest GPU
+    where there are several, and ``gpus_memory`` is that of each, the first rank's first. ``ranks`` is what each
+    worker's log says for itself, where several speak; the smallest KV cache of them is the one in ``measured``.
     """
 
     id: str
@@ -29,6 +32,8 @@ class Row:
     measured: Mapping[str, Any]
     precision: Mapping[str, int] = field(default_factory=dict)
     gpu_memory: Mapping[str, int] = field(default_factory=dict)
+    gpus_memory: Mapping[str, Sequence[int]] = field(default_factory=dict)
+    ranks: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     seconds: float = 0.0
     eager: bool = False
     tensor_parallel: int = 1
@@ -60,6 +65,8 @@ class Row:
                 "measured": self.measured,
                 "precision": self.precision,
                 "gpu_memory": self.gpu_memory,
+                **({"gpus_memory": self.gpus_memory} if self.gpus_memory else {}),
+                **({"ranks": self.ranks} if self.ranks else {}),
                 "seconds": round(self.seconds, 1),
                 "eager": self.eager,
                 "tensor_parallel": self.tensor_parallel,
@@ -87,3 +94,12 @@ def read_rows(path: Path) -> tuple[Row, ...]:
         except (TypeError, KeyError) as error:
             raise SourceError(f"{path}:{number} is no row of `servespec calibrate`: {error}") from error
     return tuple(rows)
+
+
+def append_row(row: Row, path: Path) -> None:
+    """Add a row to the file, in the place of a line that a stopped run left unfinished. Raises SourceError."""
+    rows = (*(read_rows(path) if path.exists() else ()), row)
+    try:
+        write_atomically(path, "".join(each.as_json() + "\n" for each in rows))
+    except OSError as error:
+        raise SourceError(f"{path} cannot be written: {error.strerror}") from error

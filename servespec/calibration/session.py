@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from servespec.calibration.derive import derive
-from servespec.calibration.rows import Row, read_rows
+from servespec.calibration.rows import Row, append_row, read_rows
 from servespec.calibration.store import FOLDER, save_calibration
 from servespec.errors import ServespecError, UsageError
 
@@ -68,8 +68,7 @@ class Session:
                 tell(f"[{number}/{len(self.specs)}] {name}: {error}")
                 failed.append(name)
                 continue
-            with self.rows.open("a", encoding="utf-8") as file:
-                file.write(row.as_json() + "\n")
+            append_row(row, self.rows)
             tell(f"[{number}/{len(self.specs)}] {summary(row)}")
         return failed
 
