@@ -48,7 +48,8 @@ def build(wanted: str | None = None) -> typer.Typer:
     )
     names = command_names()
     for name in [wanted] if wanted in names else names:
-        app.command(name)(import_module(f"{cli.__name__}.{names[name]}").command)
+        module = import_module(f"{cli.__name__}.{names[name]}")
+        app.command(name, context_settings=getattr(module, "CONTEXT_SETTINGS", None))(module.command)
     return app
 
 

@@ -9,8 +9,13 @@ import typer
 
 from servespec.cli._parameters import TextOrJson
 
+BOUNDS = {"ge": "at least", "gt": "more than", "le": "at most", "lt": "less than"}
+
 if TYPE_CHECKING:
     from servespec.engines.flag_catalogue import Flag, FlagCatalogue
+
+CONTEXT_SETTINGS = {"ignore_unknown_options": True}
+"""NAME may be written as on the engine's own command line: --max-model-len."""
 
 
 def command(
@@ -20,7 +25,7 @@ def command(
     ] = None,
     name: Annotated[
         str | None,
-        typer.Argument(metavar="NAME", help="One flag: its name, or a spelling without the dashes."),
+        typer.Argument(metavar="NAME", help="One flag, by its name or as on the command line."),
     ] = None,
     since: Annotated[
         str | None, typer.Option("--since", metavar="VERSION", help="Only what changed since that version.")
@@ -49,6 +54,7 @@ def command(
         _print_json({**_head(catalogue), "flags": [_row(flag) for flag in catalogue.flags.values()],
                      "environment": sorted(catalogue.environment)})  # fmt: skip
     else:
+        print(f"{engine} {catalogue.version}: {len(catalogue.flags)} flags\n")
         for flag in sorted(catalogue.flags.values(), key=lambda flag: flag.name):
             print(_line(flag))
     return 0
@@ -104,7 +110,7 @@ def _one(catalogue: FlagCatalogue, name: str, output_format: str) -> int:
     for label, value in (
         ("field", flag.field),
         ("variable", flag.env),
-        ("range", flag.bounds),
+        ("range", tuple(f"{BOUNDS[key]} {limit:g}" for key, limit in (flag.bounds or {}).items())),
         ("keys", flag.keys),
     ):
         if value:

@@ -42,7 +42,8 @@ def command(
     ]
     if not shown:
         raise UsageError(
-            f"no GPU of the catalogue has {' and '.join(words or ())!r} in its name (`servespec gpus`)"
+            f"no GPU of the catalogue has {' and '.join(map(repr, words or ()))} in its name "
+            "(`servespec gpus` lists them all, `--mig` their MIG profiles too)"
         )
     print(
         json.dumps([_row(gpu) for gpu in shown], indent=2)

@@ -29,17 +29,14 @@ def command(
     and configurations (kept whole where the catalogue has none), engine versions, image digests that the specs name,
     and calibrations. Nothing is looked up on the network without --online.
     """
-    from servespec.cli._inputs import load_inputs, write_atomically
-    from servespec.errors import SourceError
+    from servespec.cli._inputs import load_inputs, unreadable, write_atomically
     from servespec.lock import make, merged, text_of
     from servespec.models.sources.lock import NAME, read_lock
 
     folders: dict[Path, list[LoadedSpec]] = {}
     for loaded in load_inputs(files):
         if loaded.spec is None:
-            raise SourceError(
-                f"{loaded.path} is no spec that can be locked: `servespec check {loaded.path}` says why"
-            )
+            raise unreadable(loaded)
         folders.setdefault(loaded.directory, []).append(loaded)
     if check:
         return _check(folders)

@@ -75,8 +75,8 @@ def command(
     It says why the rest does not. Every answer fits by the same budget as `servespec check`; throughput and latency are
     estimates. Exits with 1 when nothing serves the workload.
     """
-    from servespec.cli._inputs import write_atomically
-    from servespec.errors import SourceError, UsageError
+    from servespec.cli._inputs import unreadable, write_atomically
+    from servespec.errors import UsageError
     from servespec.memory.budget import Verdict
     from servespec.plan import Wishes, plan
     from servespec.plan.prices import read
@@ -88,7 +88,7 @@ def command(
         raise UsageError(f"{output} is there already: --force overwrites it")
     loaded = load(file)
     if loaded.spec is None:
-        raise SourceError(f"{file} is no spec that can be planned with: `servespec check {file}` says why")
+        raise unreadable(loaded)
     if network_gbps <= 0:
         raise UsageError(f"--network-gbps is more than 0, not {network_gbps:g}")
     wishes = Wishes(

@@ -108,15 +108,30 @@ def _left_out(server: Server, parsed: ParsedArgv, *, is_checked: bool) -> list[s
                 word if "=" in word or place + 1 >= len(server.argv) else f"{word} {server.argv[place + 1]}"
             )
             notes.append(f"left out, its value is not in the source: {shown}")
+    kept = _behind_unknown_flags(server, parsed)
     for problem in parsed.errors:
         if not 0 <= problem.index < len(server.argv):
             continue
         word = server.argv[problem.index]
         if problem.code == "extra-argument":
+            if problem.index in kept:
+                continue
             notes.append(f"left out: {word}" + ("" if has_reference(word) else ", which belongs to no flag"))
         elif is_checked and not _is_of_reference(server, problem.index):
             notes.append(f"the engine would refuse this: {problem.message}")
     return notes
+
+
+def _behind_unknown_flags(server: Server, parsed: ParsedArgv) -> set[int]:
+    """Places of words that stand behind a flag that the version does not have: kept as its value."""
+    found = set()
+    for problem in parsed.errors:
+        if problem.code == "unknown-flag" and problem.index >= 0:
+            for place in range(problem.index + 1, len(server.argv)):
+                if server.argv[place].startswith("-"):
+                    break
+                found.add(place)
+    return found
 
 
 def _name(server: Server, lifted: Mapping[str, Any]) -> str:

@@ -63,6 +63,8 @@ def _memory_line(change: MemoryChange) -> str:
             f"  memory    {change.name.removesuffix('_bytes')}: {change.old / _GIB:.2f} → {change.new / _GIB:.2f} GiB "
             f"({difference / _GIB:+.2f})"
         )
+    if change.name == "max_concurrency":
+        return f"  memory    {change.name}: {change.old:,.2f} → {change.new:,.2f} × ({difference:+,.2f})"
     return f"  memory    {change.name}: {change.old:,.10g} → {change.new:,.10g} ({difference:+,.6g})"
 
 

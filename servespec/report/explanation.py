@@ -14,6 +14,9 @@ from servespec.report.style import Style
 from servespec.report.table import gib, verdict_words
 from servespec.rules.base import Card
 
+MOST_OF_A_VALUE = 20
+"""Columns that values of settings are brought to; a longer one moves its own line only."""
+
 
 def explain_file(report: FileReport, style: Style) -> str:
     """Every target's memory, with formula, figures and source of each term, and its settings."""
@@ -80,11 +83,21 @@ def _wrapped(text: str, style: Style, mark: str) -> Iterator[str]:
 def _settings(settings: Settings, style: Style) -> Iterator[str]:
     yield style.paint("  effective settings", "bold")
     names = list(settings)
+    values = [_shown(settings[name].value) for name in names]
     width = max(map(len, names), default=0)
-    for name in names:
-        setting = settings[name]
-        value = "" if setting.value is None else one_line(str(setting.value))
-        yield f"  {name:<{width}}  {value}  {style.paint(one_line(setting.source), 'dim')}"
+    room = min(MOST_OF_A_VALUE, max(map(len, values), default=0))
+    for name, value in zip(names, values, strict=True):
+        yield f"  {name:<{width}}  {value:<{room}}  {style.paint(one_line(settings[name].source), 'dim')}"
+
+
+def _shown(value: object) -> str:
+    if value is None:
+        return "not set"
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, int):
+        return f"{value:,}"
+    return one_line(str(value))
 
 
 def explain_card(card: Card, url: str, style: Style) -> str:

@@ -73,4 +73,16 @@ def _summary(report: CheckReport, style: Style) -> str:
     )
     files = len(report.files)
     checked = f"{files} file{'s' if files != 1 else ''} checked"
-    return f"{checked}: {found}" if found else style.paint(f"{checked}: nothing found", "green")
+    if not found:
+        return style.paint(f"{checked}: nothing found", "green")
+    return f"{checked}: {found}{_fixable(report)}"
+
+
+def _fixable(report: CheckReport) -> str:
+    """The option that shows what a machine can mend, where there is something."""
+    fixes = [d.fix for d in report.diagnostics() if d.fix is not None and (d.fix.edits or d.fix.changes)]
+    if not fixes:
+        return ""
+    is_safe = any(all(part.safe for part in (*fix.edits, *fix.changes)) for fix in fixes)
+    option = "--diff" if is_safe else "--diff --unsafe-fixes"
+    return f" (`{option}` shows fixes)"

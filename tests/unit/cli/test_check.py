@@ -38,6 +38,17 @@ def test_a_spec_that_fits_exits_with_0_and_shows_its_memory(
     assert "KV cache" in out
 
 
+def test_the_last_line_names_the_option_that_shows_fixes(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "typo.yaml"
+    path.write_text(GOOD.replace("limits:", "limit:"))
+    assert invoke(["check", str(path)]) == 1
+    assert capsys.readouterr().out.endswith("(`--diff --unsafe-fixes` shows fixes)\n")
+    assert invoke(["check", str(path), "--diff", "--unsafe-fixes"]) == 1
+    assert "+limits:" in capsys.readouterr().out
+
+
 def test_json_is_one_object_with_the_argument_as_path(good: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert invoke(["check", "--format", "json", str(good), str(good.parent / "missing.yaml")]) == 1
     report = json.loads(capsys.readouterr().out)

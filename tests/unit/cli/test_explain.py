@@ -73,3 +73,18 @@ def test_a_schema_is_printed(capsys: pytest.CaptureFixture[str]) -> None:
     assert json.loads(capsys.readouterr().out)["title"] == "servespec v1"
     assert invoke(["schema", "--report"]) == 0
     assert json.loads(capsys.readouterr().out)["title"] == "servespec report.v1"
+
+
+def test_settings_stand_in_columns_and_what_is_not_set_is_said_so(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "spec.yaml"
+    path.write_text(SPEC)
+    assert invoke(["explain", str(path)]) == 0
+    table = capsys.readouterr().out.partition("effective settings\n")[2].splitlines()
+    assert any(
+        line.split() == ["max_num_batched_tokens", "8,192", "vllm", "0.25.1", "default"] for line in table
+    )
+    assert any(line.split()[:3] == ["quantization", "not", "set"] for line in table)
+    ends = {line.index("vllm 0.25.1 default") for line in table if line.endswith("vllm 0.25.1 default")}
+    assert len(ends) == 1

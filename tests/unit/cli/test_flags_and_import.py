@@ -28,6 +28,20 @@ def test_flags_prints_one_flag_and_when_it_was_there(capsys: pytest.CaptureFixtu
     assert "removed in 0.18.0" in capsys.readouterr().out
 
 
+def test_a_flag_may_be_named_as_on_the_engine_s_command_line(capsys: pytest.CaptureFixture[str]) -> None:
+    assert invoke(["flags", "vllm", "0.25.1", "--max-model-len"]) == 0
+    out = capsys.readouterr().out
+    assert "--max-model-len size_or_auto" in out
+    assert "range: at least -1" in out
+
+
+def test_the_list_of_flags_says_whose_they_are(capsys: pytest.CaptureFixture[str]) -> None:
+    assert invoke(["flags", "vllm"]) == 0
+    heading, empty, *lines = capsys.readouterr().out.splitlines()
+    assert heading == f"vllm {newest('vllm')}: {len(lines)} flags"
+    assert empty == ""
+
+
 def test_flags_prints_what_changed_since(capsys: pytest.CaptureFixture[str]) -> None:
     assert invoke(["flags", "sglang", "0.5.23", "--since", "0.5.17"]) == 0
     assert "removed    --cuda-graph-max-bs" in capsys.readouterr().out
@@ -140,3 +154,15 @@ def test_upgrade_writes_through_a_link_and_keeps_the_mode_of_the_file(tmp_path: 
     assert "0.32.0" in path.read_text()
     assert path.stat().st_mode & 0o777 == 0o640
     assert sorted(p.name for p in tmp_path.iterdir()) == ["link.yaml", "spec.yaml"]
+
+
+def test_the_value_of_a_flag_that_went_is_kept_and_not_said_to_be_left_out(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "run.sh"
+    path.write_text("docker run --gpus all vllm/vllm-openai:v0.25.1 --model a/b --swap-space 4\n")
+    assert invoke(["import", str(path)]) == 0
+    out = capsys.readouterr().out
+    assert 'swap_space: "4"' in out
+    assert "has no flag --swap-space" in out
+    assert "left out" not in out
