@@ -31,7 +31,7 @@ def sglang_python() -> Path:
 @pytest.fixture(scope="module")
 def one_engine_at_a_time() -> Iterator[None]:
     """Two engines that start at once on two cores take longer than they are given."""
-    with (Path(tempfile.gettempdir()) / "engine.lock").open("w") as lock:
+    with (Path(tempfile.gettempdir()) / "servespec-tests-engine.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield
 
