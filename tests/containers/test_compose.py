@@ -73,7 +73,7 @@ def test_the_rendered_compose_file_brings_up_the_real_vllm(
         "volumes": host_binds(vllm_python.parents[1]),
         "environment": {"PATH": search_path([vllm_python.parent])},
     }
-    lock = (Path(tempfile.gettempdir()) / "engine.lock").open("w")
+    lock = (Path(tempfile.gettempdir()) / "servespec-tests-engine.lock").open("w")
     with lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         with up(spec_file("vllm", image, model), "vllm", binds) as (deployment, server):
