@@ -14,7 +14,7 @@ from pathlib import Path
 from servespec.schemas import report_text, spec_text
 
 ROOT = Path(__file__).resolve().parents[1]
-SCRIPTS = ("rules.py",)
+SCRIPTS = ("rules.py", "golden_artefacts.py")
 """Further generators beside this file, each with the same two ways to be called."""
 
 

@@ -36,8 +36,8 @@ def command(
 ) -> int:
     """Write one self-contained HTML page about specs.
 
-    Verdicts, memory, findings, settings, commands, planned alternatives and evidence. Exits with 0 once the page is written, whatever it
-    says: `check` is the command that fails.
+    Verdicts, memory, findings, settings, commands, planned alternatives and evidence. Exits with 0 once the page is
+    written, whatever it says: `check` is the command that fails.
     """
     from servespec.api import check
     from servespec.cli._inputs import load_inputs, write_atomically

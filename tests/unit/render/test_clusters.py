@@ -306,6 +306,25 @@ def test_the_scaled_object_is_valid_and_asks_for_the_queue(engine: str) -> None:
     assert re.search(r"waiting|queue", trigger["metadata"]["query"])
 
 
+@pytest.mark.parametrize("case", CASES)
+@pytest.mark.parametrize("engine", engine_names())
+def test_the_autoscaler_is_valid_and_asks_for_what_the_adapter_tells(engine: str, case: str) -> None:
+    document = yaml.safe_load(made(engine, CASES[case], "hpa", ".hpa.yaml"))
+    kubernetes(document)
+    (rule,) = yaml.safe_load(made(engine, CASES[case], "hpa", ".adapter.values.yaml"))["rules"]["custom"]
+    (metric,) = document["spec"]["metrics"]
+    assert metric["pods"]["metric"]["name"] == rule["name"]["as"]
+    waiting = metrics_of(engine, deploy(engine).version)["waiting"].name
+    assert rule["seriesQuery"].startswith(waiting + "{")
+    found = objects(made(engine, CASES[case], "kubernetes", ".kubernetes.yaml"))["Deployment"]
+    target = document["spec"]["scaleTargetRef"]
+    assert (target["kind"], target["name"]) == (found["kind"], found["metadata"]["name"])
+    assert document["spec"]["minReplicas"] == found["spec"]["replicas"]
+    behavior = document["spec"]["behavior"]
+    assert 1 <= behavior["scaleUp"]["policies"][0]["periodSeconds"] <= 1800
+    assert behavior["scaleDown"]["stabilizationWindowSeconds"] <= 3600
+
+
 @pytest.mark.parametrize("engine", engine_names())
 def test_monitoring_objects_are_valid(engine: str) -> None:
     found = objects(made(engine, FULL, "prometheus", ".monitoring.yaml"))
