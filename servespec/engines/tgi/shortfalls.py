@@ -105,6 +105,7 @@ def _settings(deployment: Deployment) -> Iterator[Shortfall]:
             settings["quantize"].key or "hardware.gpu",
             "take a newer GPU or a 4-bit checkpoint (AWQ, GPTQ)",
         )
+    yield from _fp8_cache(deployment)
     shards = settings.integer("num_shard")
     if (
         settings.value("quantize") == "exl2"
@@ -120,6 +121,23 @@ def _settings(deployment: Deployment) -> Iterator[Shortfall]:
             f"{heads} attention heads cannot be divided by {shards} shards",
             settings["num_shard"].key or "parallel.tensor",
             "a number of shards that divides the heads",
+        )
+
+
+def _fp8_cache(deployment: Deployment) -> Iterator[Shortfall]:
+    """KVCache.__init__ takes FP8 with FlashInfer's kernels on CUDA, with paged ones on ROCm in e4m3 alone
+    (layers/attention/kv_cache.py)."""
+    settings = deployment.settings
+    dtype, backend = str(settings.value("kv_cache_dtype")), settings.value("attention")
+    if not dtype.startswith("fp8"):
+        return
+    is_rocm = deployment.gpu.kind == "rocm"
+    if (is_rocm and dtype == "fp8_e5m2") or (not is_rocm and backend not in ("flashinfer", "paged")):
+        yield _refusal(
+            f"a {dtype} KV cache is refused with {backend} attention on {deployment.gpu.name}: “FP8 KV cache is currently only "
+            "supported for flashinfer on CUDA and paged attention on ROCm”",
+            settings["kv_cache_dtype"].key or "kv_cache.dtype",
+            "kv_cache.dtype: auto" + (", or fp8_e4m3fn" if is_rocm else ", or ATTENTION=flashinfer"),
         )
 
 

@@ -6,6 +6,9 @@ from servespec.engines.vllm.resolution.builder import Builder
 from servespec.engines.vllm.resolution.execution import plain_mapping
 from servespec.models.facts import ModelFacts
 
+FLOAT16_REFUSED = frozenset({"gemma2", "gemma3", "gemma3_text", "glm4"})
+"""model_type whose activations overflow float16 (vllm 0.9.2 and 0.32.0 config/model.py, _FLOAT16_NOT_SUPPORTED_MODELS)."""
+
 # ModelConfig accepts these words for a length that fits the memory (human_readable_int_or_auto).
 AUTO_LENGTHS = (-1, "-1", "auto")
 
@@ -41,6 +44,12 @@ def _auto_dtype(builder: Builder, model: ModelFacts) -> tuple[str, str]:
     """
     capability = builder.inputs.gpu.compute_capability
     has_bfloat16 = capability is None or capability >= (8, 0)
+    if not has_bfloat16 and model.model_type in FLOAT16_REFUSED and builder.is_version(">=0.9"):
+        # What is left of the platform's types once float16 is taken out for this model (_is_valid_dtype).
+        return (
+            "float32",
+            f"derived from {builder.inputs.gpu.name}, which has no bfloat16, and a model refused in float16",
+        )
     if model.dtype == "float32":
         if builder.is_version("<0.9"):
             return "float16", "derived from the checkpoint's float32"

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import json
+from collections.abc import Iterable, Mapping
+from functools import cache
+from pathlib import Path
 
 from servespec.diagnostics import Change, Fix, Severity
 from servespec.engines.vllm.rules.view import has_adapters, speculation, speculation_key
 from servespec.rules.base import Finding, rule
 from servespec.rules.divide import listed
 from servespec.rules.subject import Subject
-from servespec.rules.versions import holds
+from servespec.rules.versions import holds, release
 
 # Ranks that LoRAConfig takes: vllm/config.py of 0.3.3, 0.5.5, 0.8.4 and vllm/config/lora.py of 0.13.0 and 0.32.0.
 RANKS: tuple[tuple[str, tuple[int, ...]], ...] = (
@@ -18,6 +21,46 @@ RANKS: tuple[tuple[str, tuple[int, ...]], ...] = (
     (">=0.7,<0.13", (8, 16, 32, 64, 128, 256, 320, 512)),
     (">=0.13", (1, 8, 16, 32, 64, 128, 256, 320, 512)),
 )
+
+
+@cache
+def _without_adapters() -> tuple[tuple[str, ...], Mapping[str, tuple[str, ...]]]:
+    """The releases that were read, and by architecture those whose model takes no adapters."""
+    data = json.loads(Path(__file__).with_name("lora.json").read_bytes())
+    return tuple(data["releases"]), {name: tuple(found) for name, found in data["architectures"].items()}
+
+
+def takes_no_adapters(architecture: str, version: str) -> bool:
+    """Whether the model takes no adapters in the releases read next to ``version`` on both sides."""
+    releases, without = _without_adapters()
+    lacking = without.get(architecture, ())
+    before = [each for each in releases if release(each) <= release(version)]
+    after = [each for each in releases if release(each) >= release(version)]
+    return bool(before) and before[-1] in lacking and (not after or after[0] in lacking)
+
+
+@rule(
+    code="SV249",
+    name="vllm-model-without-adapters",
+    severity=Severity.error,
+    engine="vllm",
+    versions=">=0.8.5",
+    summary="This model takes no LoRA adapters in this release.",
+    explanation="vLLM's class of a model has to support adapters. Where it does not, the server stops once the weights are "
+    "loaded.",
+    error_text="ValueError: A does not support LoRA yet.",
+    fix="Merge the adapter into the checkpoint, or take a release whose model takes adapters.",
+    source="SupportsLoRA among the bases of vLLM's models, 0.8.5 to 0.32.0 (servespec/engines/vllm/rules/lora.json, "
+    "scripts/vllm_lora.py); vllm/v1/worker/lora_model_runner_mixin.py",
+    triggers=("model.adapters", "args.enable_lora"),
+)
+def model_without_adapters(subject: Subject) -> Iterable[Finding]:
+    """LoRA on, and the class is no SupportsLoRA."""
+    if has_adapters(subject) and takes_no_adapters(subject.model.architecture, subject.version):
+        yield Finding(
+            message=f"{subject.model.architecture} takes no LoRA adapters in vLLM {subject.version}",
+            key="model.adapters" if subject.spec.model.adapters else subject.key("enable_lora"),
+        )
 
 
 @rule(

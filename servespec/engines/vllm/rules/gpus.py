@@ -35,3 +35,32 @@ def build_without_code_for_gpu(subject: Subject) -> Iterable[Finding]:
             "7.5 and higher",
             key="hardware.gpu",
         )
+
+
+SPARSE_SINCE = 9
+"""The least major compute capability of FLASHMLA_SPARSE, FLASH_ATTN_MLA_SPARSE and the FLASHINFER_MLA_SPARSE kernels, all together."""
+
+
+@rule(
+    code="SV367",
+    name="vllm-sparse-attention-needs-hopper",
+    severity=Severity.error,
+    engine="vllm",
+    versions=">=0.11",
+    summary="DeepSeek's sparse attention has kernels for Hopper and Blackwell alone.",
+    explanation="DeepSeek-V3.2, DeepSeek-V4, GLM-5 and others of their kind attend to chosen tokens. Every kernel for that is "
+    "written for compute capability 9.0, 10.x or 12.x; on Ampere and Ada no attention backend is left.",
+    error_text="No valid attention backend found for cuda with ... Reasons: {...: [compute capability not supported]}",
+    fix="Take a Hopper or Blackwell GPU, or a model with dense attention (DeepSeek-V3.1, GLM-4.6).",
+    source="vLLM 0.25.1, 0.32.0 vllm/v1/attention/backends/mla/*sparse*.py supports_compute_capability, "
+    "vllm/models/deepseek_v4/nvidia; 0.11.0 flashmla_sparse.py",
+)
+def sparse_attention_needs_hopper(subject: Subject) -> Iterable[Finding]:
+    """Sparse attention on CUDA other than 9.x, 10.x, 12.x."""
+    found = capability(subject)
+    if found is not None and subject.model.extra.get("sparse_attention") and found // 10 < SPARSE_SINCE:
+        yield Finding(
+            message=f"{subject.target.gpu.name} has compute capability {found / 10:.1f}; the sparse attention of "
+            f"{subject.model.architecture} needs 9.0 or higher",
+            key="hardware.gpu",
+        )

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from difflib import get_close_matches
 
 from servespec.diagnostics import Change, Fix, Severity
+from servespec.engines.vllm.resolution.model import FLOAT16_REFUSED
 from servespec.engines.vllm.rules.quantization_methods import known_methods, lifetime
 from servespec.engines.vllm.rules.view import (
     asked_quantization,
@@ -88,7 +89,7 @@ def quantization_unknown(subject: Subject) -> Iterable[Finding]:
     stretch = lifetime(method)
     if method == checkpoint and (stretch is None or method == "auto-round"):
         return  # vLLM maps some checkpoints' own words onto its methods
-    if checkpoint is not None and _share_family(method, checkpoint):
+    if checkpoint not in (None, method) and _share_family(method, str(checkpoint)):
         return
     if stretch is None:
         near = get_close_matches(method, sorted(known_methods(version)), 1, 0.5)
@@ -269,6 +270,52 @@ def method_needs_bfloat16(subject: Subject) -> Iterable[Finding]:
         )
 
 
+# get_supported_act_dtypes of 0.8.5, 0.25.1 and 0.32.0 without torch.float32; compressed-tensors, bitsandbytes, torchao have it.
+NEVER_FLOAT32 = frozenset(
+    {
+        "auto_awq",
+        "auto_gptq",
+        "awq",
+        "awq_marlin",
+        "experts_int8",
+        "fbgemm_fp8",
+        "fp8",
+        "gptq",
+        "gptq_marlin",
+        "modelopt",
+        "modelopt_fp4",
+        "modelopt_mxfp8",
+        "moe_wna16",
+    }
+)
+
+
+@rule(
+    code="SV366",
+    name="vllm-quantized-in-float32",
+    severity=Severity.error,
+    engine="vllm",
+    versions=">=0.8.5",
+    summary="Most quantization methods compute in float16 and bfloat16 alone.",
+    explanation="Their kernels take no float32 activations; vLLM refuses the type before it loads anything.",
+    error_text="torch.float32 is not supported for quantization method awq. Supported dtypes: [torch.float16, "
+    "torch.bfloat16]",
+    fix="Leave model.dtype out.",
+    source="vLLM 0.8.5, 0.25.1, 0.32.0 vllm/model_executor/layers/quantization/*.py get_supported_act_dtypes",
+    triggers=("model.dtype", "args.dtype"),
+)
+def quantized_in_float32(subject: Subject) -> Iterable[Finding]:
+    """float32 with a method whose kernels lack it."""
+    method = quantization(subject)
+    if dtype(subject) == "float32" and method in NEVER_FLOAT32:
+        key = dtype_key(subject)
+        yield Finding(
+            message=f"{method} weights are refused in float32: leave the type to the checkpoint",
+            key=key,
+            fix=Fix("leave the type to the checkpoint", changes=(Change(key, remove=True, safe=False),)),
+        )
+
+
 @rule(
     code="SV337",
     name="vllm-model-refuses-float16",
@@ -285,12 +332,7 @@ def method_needs_bfloat16(subject: Subject) -> Iterable[Finding]:
 )
 def model_refuses_float16(subject: Subject) -> Iterable[Finding]:
     """float16 for a family whose activations overflow."""
-    if dtype(subject) == "float16" and subject.model.model_type in (
-        "gemma2",
-        "gemma3",
-        "gemma3_text",
-        "glm4",
-    ):
+    if dtype(subject) == "float16" and subject.model.model_type in FLOAT16_REFUSED:
         key = dtype_key(subject)
         yield Finding(
             message=f"{subject.model.model_type} is refused in float16 (its activations overflow): use bfloat16",

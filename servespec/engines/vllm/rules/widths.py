@@ -12,7 +12,8 @@ from servespec.engines.vllm.rules.view import (
     tensor_parallel_key,
 )
 from servespec.memory.shards import indivisible
-from servespec.models.facts import Part, TensorKind
+from servespec.models.facts import Part, Split, TensorGroup, TensorKind
+from servespec.models.quantization import by_format
 from servespec.rules.base import Finding, rule
 from servespec.rules.subject import Subject
 from servespec.rules.versions import holds
@@ -51,6 +52,16 @@ def width_not_divisible(subject: Subject) -> Iterable[Finding]:
             return
 
 
+def _cut_block(subject: Subject, group: TensorGroup, ranks: int) -> int | None:
+    """The block of the expert's weights, where it does not divide what is left of the expert on one rank."""
+    for part, form in by_format(subject.model.quantization, group):
+        block = form.block if form is not None else None
+        axis = 1 if part.split is Split.columns else 0
+        if block and part.shape[axis] // ranks % block[axis]:
+            return block[axis]
+    return None
+
+
 @rule(
     code="SV362",
     name="vllm-expert-width-not-divisible",
@@ -71,6 +82,9 @@ def expert_width_not_divisible(subject: Subject) -> Iterable[Finding]:
     if expert_parallel(subject) or subject.model.attention_heads % tensor:
         return
     ranks = tensor * data if holds(EXPERTS_SPAN_REPLICAS, subject.version) else tensor
+    key = "parallel.data" if data > 1 else tensor_parallel_key(subject)
+    if data > 1:
+        key = subject.key("data_parallel_size") or key
     for group in subject.model.tensors:
         if group.kind is not TensorKind.expert or group.part is not Part.decoder:
             continue
@@ -79,6 +93,14 @@ def expert_width_not_divisible(subject: Subject) -> Iterable[Finding]:
             yield Finding(
                 message=f"an expert is {width:,} wide, which tensor {tensor} × data {data} = {ranks} ranks cannot share "
                 "out: set parallel.expert, or choose other ranks",
-                key="parallel.data" if data > 1 else tensor_parallel_key(subject),
+                key=key,
+            )
+            return
+        block = _cut_block(subject, group, ranks) if data > 1 else None
+        if block is not None:
+            yield Finding(
+                message=f"tensor {tensor} × data {data} = {ranks} ranks cut through the FP8 blocks of {block} of an expert: set "
+                "parallel.expert, or choose other ranks",
+                key=key,
             )
             return
