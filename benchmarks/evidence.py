@@ -59,6 +59,36 @@ A first start of a server on a bare machine compiles sampling kernels for one to
 (`--until-allocated` stops before that). An environment's `python` that is a wrapper script has to name its interpreter
 by the full path: servespec puts the environment's folder first on the server's PATH."""
 
+SEVERAL_GPUS = """## Several GPUs: written before, not run yet
+
+What is predicted for starts that no machine has made, by the specs of [specs/tp](specs/tp). On a machine with two H200s
+(four for those that end in 4; leave them out with `0*.yaml 10*.yaml`), with the environment of the engine at hand:
+
+```sh
+servespec doctor                                  # as many idle GPUs as the specs ask for
+servespec calibrate docs/evidence/specs/tp/*.yaml -t vllm --until-allocated --engine-python PYTHON \\
+  --rows docs/evidence/h200-tp-vllm-0.25.1-rows.jsonl --time-limit 300 --stop-after 1500
+servespec calibrate docs/evidence/specs/tp/*.yaml -t sglang --until-allocated --engine-python PYTHON \\
+  --rows docs/evidence/h200-tp-sglang-0.5.17-rows.jsonl --time-limit 300 --stop-after 1500
+python -m benchmarks.evidence
+```
+
+Run again, a command goes on where it was stopped. Each start ends when its KV cache is sized; a row keeps what every
+rank said (`ranks`) and what every GPU held before, when ready and after (`gpus_memory`). The specs stand in the order of
+their worth. 01 and 09, and 04 and 10, differ in compilation alone: what they differ by in memory outside of PyTorch is
+the workspace of the fused all-reduce, which no start has measured on 0.25.1. The predictions were made by
+`servespec calibrate docs/evidence/specs/tp/*.yaml --predict --gpu H200-141GB --engine-version 0.25.1 -t vllm`, and
+`0.5.17 -t sglang`."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Waiting:
+    """A prediction of a start that was not made yet; ``series`` is the name of its file without the ending."""
+
+    series: str
+    id: str
+    predicted: Mapping[str, Any]
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Start:
@@ -86,21 +116,51 @@ def starts(folder: Path = FOLDER) -> tuple[Start, ...]:
     found = []
     for path in sorted(folder.glob(f"*{ROWS}")):
         earlier = path.with_name(path.name.removesuffix(ROWS) + PREDICTIONS)
-        lines = earlier.read_text(encoding="utf-8").splitlines() if earlier.exists() else ()
-        before = {entry["id"]: entry["predicted"] for entry in map(json.loads, lines)}
+        before = _predictions(earlier) if earlier.exists() else {}
         found += [Start(row=row, before=before.get(row.id)) for row in read_rows(path)]
     return tuple(found)
 
 
-def page(found: Iterable[Start]) -> str:
+def waiting(folder: Path = FOLDER) -> tuple[Waiting, ...]:
+    """Every prediction of a series of which no start was made, in the files' order."""
+    return tuple(
+        Waiting(series=path.name.removesuffix(PREDICTIONS), id=id, predicted=predicted)
+        for path in sorted(folder.glob(f"*{PREDICTIONS}"))
+        if not path.with_name(path.name.removesuffix(PREDICTIONS) + ROWS).exists()
+        for id, predicted in _predictions(path).items()
+    )
+
+
+def page(found: Iterable[Start], unmade: Iterable[Waiting] = ()) -> str:
     """The whole page."""
-    found = tuple(found)
-    return "\n\n".join([INTRODUCTION, _table(found), _summary(found), OUTCOMES, ROAD]) + "\n"
+    found, unmade = tuple(found), tuple(unmade)
+    parts = [INTRODUCTION, _table(found), _summary(found), OUTCOMES, ROAD]
+    if unmade:
+        parts += [SEVERAL_GPUS, _waiting_table(unmade)]
+    return "\n\n".join(parts) + "\n"
 
 
 def cases(found: Iterable[Start]) -> str:
     """The rows as cases of the accuracy benchmark, for the GPU by its name instead of the one at hand."""
     return "".join(json.dumps(_case(start.row)) + "\n" for start in found)
+
+
+def _predictions(path: Path) -> dict[str, Mapping[str, Any]]:
+    entries = map(json.loads, path.read_text(encoding="utf-8").splitlines())
+    return {entry["id"]: entry["predicted"] for entry in entries}
+
+
+def _waiting_table(unmade: Iterable[Waiting]) -> str:
+    lines = [
+        "| series | start | verdict | KV tokens | weights GiB | activation | outside PyTorch | KV cache |",
+        "|---|---|---|---|---|---|---|---|",
+    ]
+    for each in unmade:
+        sizes = ("weights_bytes", "activation_bytes", "non_torch_bytes", "kv_cache_bytes")
+        cells = [each.series, each.id, each.predicted["verdict"], _count(each.predicted.get("kv_tokens"))]
+        cells += [_gib(each.predicted.get(name)) for name in sizes]
+        lines.append(f"| {' | '.join(cells)} |")
+    return "\n".join(lines)
 
 
 def _table(found: Iterable[Start]) -> str:
@@ -158,7 +218,7 @@ def _gib(value: int | None) -> str:
 def main() -> None:
     """Write both files."""
     found = starts()
-    PAGE.write_text(page(found), encoding="utf-8")
+    PAGE.write_text(page(found, waiting()), encoding="utf-8")
     CASES.write_text(cases(found), encoding="utf-8")
 
 

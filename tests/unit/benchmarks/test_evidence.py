@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from pathlib import Path
 from statistics import median
@@ -11,13 +12,24 @@ sys.path.insert(0, str(Path(__file__).parents[3]))  # benchmarks is no part of t
 from benchmarks.accuracy.cases import load_cases
 from benchmarks.accuracy.figures import error, verdicts
 from benchmarks.accuracy.predict import predict
-from benchmarks.evidence import CASES, PAGE, cases, page, starts
+from benchmarks.evidence import CASES, FOLDER, PAGE, PREDICTIONS, cases, page, starts, waiting
 
 
 def test_the_page_and_the_cases_are_those_that_the_rows_give() -> None:
     found = starts()
-    assert PAGE.read_text(encoding="utf-8") == page(found), "run `python -m benchmarks.evidence`"
+    assert PAGE.read_text(encoding="utf-8") == page(found, waiting()), "run `python -m benchmarks.evidence`"
     assert CASES.read_text(encoding="utf-8") == cases(found), "run `python -m benchmarks.evidence`"
+
+
+def test_every_spec_for_several_gpus_has_its_prediction_written_down() -> None:
+    specs = {path.stem for path in (FOLDER / "specs" / "tp").glob("*.yaml")}
+    series = sorted(FOLDER.glob(f"h200-tp-*{PREDICTIONS}"))
+    assert len(specs) >= 8
+    assert len(series) == 2
+    for path in series:
+        entries = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+        assert {entry["id"] for entry in entries} == specs
+        assert all(entry["predicted"]["kv_tokens"] > 8192 for entry in entries)
 
 
 def test_what_was_written_down_before_the_starts_was_right() -> None:
