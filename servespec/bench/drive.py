@@ -7,12 +7,19 @@ import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from servespec.bench.plan import Plan, arrivals, plan_of, prompts, warm_up_plan
+from servespec.bench.plan import (
+    Plan,
+    arrivals,
+    plan_of,
+    prompts,
+    refuse_what_is_too_long,
+    warm_up_plan,
+    workload_of,
+)
 from servespec.bench.report import BenchReport, summarise
 from servespec.bench.request import Timing, complete
 from servespec.errors import MissingExtraError, StartError
 from servespec.smoke.probe import Server
-from servespec.spec.model import Workload
 
 if TYPE_CHECKING:
     from servespec.deployment import Deployment
@@ -25,12 +32,14 @@ def bench(deployment: Deployment, url: str, *, seed: int = 0, tell: Tell | None 
     """Drive the deployment's workload against the server at ``url`` and sum up.
 
     ``tell`` is called with requests done, requests in all and seconds so far. Raises StartError when the
-    server refuses the warm-up, MissingExtraError without aiohttp, UsageError for a key that is not set.
+    server refuses the warm-up, MissingExtraError without aiohttp, UsageError for a key that is not set or a workload
+    that is longer than what the server takes.
     """
     from servespec.engines import get_engine
     from servespec.runtime.run import api_key_of
 
-    workload = deployment.spec.workload or Workload.model_construct()
+    refuse_what_is_too_long(deployment)
+    workload, note = workload_of(deployment)
     launch = get_engine(deployment.engine).lower(deployment)
     server = Server(
         url=url.rstrip("/"),
@@ -39,7 +48,7 @@ def bench(deployment: Deployment, url: str, *, seed: int = 0, tell: Tell | None 
         api_key=api_key_of(deployment),
         timeout_seconds=REQUEST_SECONDS,
     )
-    plan = plan_of(workload, deployment.model.vocab_size, seed)
+    plan = plan_of(workload, deployment.model.vocab_size, seed, note)
     timings, seconds = run_plan(plan, server, tell)
     return summarise(deployment, server.url, plan, timings, seconds)
 

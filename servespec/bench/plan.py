@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from servespec.deployment import Deployment
     from servespec.spec.model import Workload
 
 LOWEST_TOKEN = 4
@@ -15,13 +16,17 @@ LOWEST_TOKEN = 4
 
 WARM_UP_REQUESTS = 4
 
+SHARE_OF_LONGEST = 15 / 16
+"""Of the longest request, where the default is cut to it: other load generators send words, a few tokens more or less."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
     """One bench: how many requests, how long, how they arrive. Lengths in tokens.
 
     ``requests_per_second`` None: closed loop, ``concurrency`` in flight all the time; else arrivals of
-    a Poisson process at that rate, with no more than ``concurrency`` in flight where it is set.
+    a Poisson process at that rate, with no more than ``concurrency`` in flight where it is set. ``note`` says where the
+    lengths are others than people expect.
     """
 
     requests: int
@@ -32,10 +37,53 @@ class Plan:
     shared_prefix_tokens: int = 0
     requests_per_second: float | None = None
     seed: int = 0
+    note: str = ""
 
 
-def plan_of(workload: Workload, vocabulary: int, seed: int = 0) -> Plan:
-    """The spec's workload as a plan; ``vocabulary`` is the size that token ids are drawn from."""
+def workload_of(deployment: Deployment) -> tuple[Workload, str]:
+    """The workload that is meant, and what has to be said of it.
+
+    A spec without one has the default, cut in proportion where the server takes no requests of that length.
+    """
+    from servespec.smoke.run import max_model_len_of
+    from servespec.spec.model import Workload
+
+    given, longest = deployment.spec.workload, max_model_len_of(deployment)
+    workload = given or Workload()
+    needed = workload.input_tokens + workload.output_tokens
+    if given is not None or longest is None or needed <= longest:
+        return workload, ""
+    room = max(2, int(longest * SHARE_OF_LONGEST))
+    output_tokens = max(1, room * workload.output_tokens // needed)
+    cut = workload.model_copy(update={"input_tokens": room - output_tokens, "output_tokens": output_tokens})
+    return cut, (
+        f"the spec has no workload, and the default of {_lengths(workload)} is longer than the {longest:,} tokens that "
+        f"{deployment.engine} takes: {_lengths(cut)} are sent"
+    )
+
+
+def refuse_what_is_too_long(deployment: Deployment) -> None:
+    """Raise UsageError for a workload of the spec whose requests the server would refuse."""
+    from servespec.errors import UsageError
+    from servespec.smoke.run import max_model_len_of
+
+    workload, longest = deployment.spec.workload, max_model_len_of(deployment)
+    if workload is None or longest is None:
+        return
+    needed = workload.input_tokens + workload.output_tokens
+    if needed > longest:
+        raise UsageError(
+            f"a request of the workload has {needed:,} tokens ({_lengths(workload)}), {deployment.engine} takes "
+            f"{longest:,} at most: shorten workload.input_tokens or output_tokens, or raise limits.max_model_len"
+        )
+
+
+def _lengths(workload: Workload) -> str:
+    return f"{workload.input_tokens:,} in and {workload.output_tokens:,} out"
+
+
+def plan_of(workload: Workload, vocabulary: int, seed: int = 0, note: str = "") -> Plan:
+    """A workload as a plan; ``vocabulary`` is the size that token ids are drawn from."""
     return Plan(
         requests=workload.requests,
         input_tokens=workload.input_tokens,
@@ -45,6 +93,7 @@ def plan_of(workload: Workload, vocabulary: int, seed: int = 0) -> Plan:
         shared_prefix_tokens=min(workload.shared_prefix_tokens, workload.input_tokens),
         requests_per_second=workload.requests_per_second,
         seed=seed,
+        note=note,
     )
 
 

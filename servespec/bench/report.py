@@ -172,6 +172,8 @@ def _text(report: BenchReport) -> str:
         f"  output tokens/s    {report.output_tokens_per_second:>10,.1f}",
         f"  total tokens/s     {report.total_tokens_per_second:>10,.1f}",
     ]
+    if plan.note:
+        lines.insert(1, f"  note: {plan.note}")
     if report.cached_tokens is not None:
         share = report.cached_tokens / report.input_tokens if report.input_tokens else 0.0
         lines.append(f"  from prefix cache  {report.cached_tokens:>10,} tokens ({share:.0%} of the prompts)")

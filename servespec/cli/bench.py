@@ -37,13 +37,14 @@ def command(
     """Drive a server with the spec's workload and report latencies.
 
     Throughput, time to first token and time between tokens. Without a workload in the spec: 100 requests, 512 tokens
-    in, 128 out, 32 at a time. Exits with 0 when no request failed and every objective of the spec was met, else with 1.
+    in, 128 out, 32 at a time, or as long as the server takes. Exits with 0 when no request failed and every objective of the spec was met, else with 1.
     """
-    from servespec.bench import bench, write
+    from servespec.bench import bench, refuse_what_is_too_long, write
     from servespec.cli._inputs import write_atomically
     from servespec.cli._serving import Progress, choose_place, deployment_of, interruptible, started
 
     deployment = deployment_of(file, target, online=online, force=force, is_up=url is not None)
+    refuse_what_is_too_long(deployment)  # before a server is started for it
     if url is not None:
         report = bench(deployment, url, seed=seed, tell=_tell)
     else:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from servespec.bench.plan import workload_of
 from servespec.engines.launch import Launch
 from servespec.errors import RenderError
 from servespec.render.artefact import Artefact
@@ -21,7 +22,7 @@ def supports(launch: Launch) -> bool:
 
 def render(job: Job) -> tuple[Artefact, ...]:
     """``NAME.vllm-bench.sh`` and ``NAME.guidellm.sh``: exact lengths, one seed, closed or open loop."""
-    workload = job.deployment.spec.workload or Workload.model_validate({})
+    workload, _ = workload_of(job.deployment)
     values = {
         "header": job.header.lines(),
         "url": job.base_url,

@@ -19,7 +19,7 @@ from servespec.api import load, resolve
 from servespec.bench import bench, write
 from servespec.bench.plan import Plan, arrivals, prompts
 from servespec.bench.report import percentile
-from servespec.errors import StartError
+from servespec.errors import StartError, UsageError
 from servespec.spec.model import Objectives
 
 SPEC = """\
@@ -161,3 +161,26 @@ def test_percentiles_interpolate_as_numpy_does() -> None:
 def test_nothing_is_left_of_the_event_loop() -> None:
     with pytest.raises(RuntimeError):
         asyncio.get_running_loop()
+
+
+def test_the_default_workload_is_cut_to_what_the_server_takes(
+    spec_file: Path, double: tuple[str, type[StreamingDouble]]
+) -> None:
+    lines = [line for line in SPEC.splitlines() if not line.startswith("workload")]
+    spec_file.write_text("\n".join([*lines, "limits: {max_model_len: 512}"]) + "\n", encoding="utf-8")
+    url, handler = double
+    report = bench(deployment_of(spec_file), url)
+    assert {(len(body["prompt"]), body["max_tokens"]) for body in handler.seen} == {(384, 96), (384, 16)}  # type: ignore[arg-type]
+    assert report.passed
+    assert "384 in and 96 out are sent" in write(report, "text")
+    assert "384 in and 96 out are sent" in json.loads(write(report, "json"))["plan"]["note"]
+
+
+def test_a_workload_that_the_server_would_refuse_is_refused_before_anything_is_sent(
+    spec_file: Path, double: tuple[str, type[StreamingDouble]]
+) -> None:
+    spec_file.write_text(SPEC + "limits: {max_model_len: 19}\n", encoding="utf-8")
+    url, handler = double
+    with pytest.raises(UsageError, match=r"has 20 tokens \(16 in and 4 out\), vllm takes 19 at most"):
+        bench(deployment_of(spec_file), url)
+    assert handler.seen == []
