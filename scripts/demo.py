@@ -29,9 +29,9 @@ def step(title: str) -> None:
 
 def call(command: list[str | Path], *, quiet: bool = False) -> str:
     """Run one command from the root of the clone, shown as a person would type it; returns what it prints."""
-    shown = ["servespec" if word == sys.executable else str(word) for word in command]
-    if shown[1:3] == ["-m", "servespec"]:
-        shown[1:3] = []
+    shown = ["python" if word == sys.executable else str(word) for word in command]
+    if shown[:3] == ["python", "-m", "servespec"]:
+        shown[:3] = ["servespec"]
     print(f"$ {' '.join(shown)}", flush=True)
     result = subprocess.run(command, cwd=ROOT, stdout=subprocess.PIPE, text=True, check=False)
     if not quiet or result.returncode:

@@ -83,6 +83,8 @@ def _fixable(report: CheckReport) -> str:
     fixes = [d.fix for d in report.diagnostics() if d.fix is not None and (d.fix.edits or d.fix.changes)]
     if not fixes:
         return ""
-    is_safe = any(all(part.safe for part in (*fix.edits, *fix.changes)) for fix in fixes)
+    is_safe = any(
+        all(edit.safe for edit in fix.edits) and all(change.safe for change in fix.changes) for fix in fixes
+    )
     option = "--diff" if is_safe else "--diff --unsafe-fixes"
     return f" (`{option}` shows fixes)"
