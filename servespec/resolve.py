@@ -120,17 +120,17 @@ def resolve_target(spec: Spec, engine_name: str, facts: Facts, directory: Path) 
 
 
 def _refuse_other_program(engine: str, target: Target) -> None:
-    if target.image is None:
+    if target.image is None and not target.args:
         return
     from servespec.engines.published import other_program
 
-    program = other_program(engine, target.image)
-    if program is not None:
+    found = other_program(engine, target.image, target.args)
+    if found is not None:
         raise UnmodelledError(
-            program,
-            f"the image {target.image} starts {program}, another program than {engine}'s own server: "
+            found.name,
+            f"{found.sign} starts {found.name}, another program than {engine}'s own server: "
             "neither its flags nor its memory are known here",
-            key=f"targets.{engine}.image",
+            key=f"targets.{engine}.{found.key}",
         )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
 from importlib import import_module
@@ -18,13 +18,23 @@ ACCELERATORS = {
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Wrapper:
+    """A program that takes flags in the place of the engine: by name the engine's flag that each becomes, None for
+    one of its own. Flags that are not there are handed on as they are."""
+
+    name: str
+    image: re.Pattern[str]
+    flags: Mapping[str, str | None]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Published:
     """``image`` is found in image names, ``version`` in tags and pins of a package; ``programs`` start the server,
     as does ``python -m`` with one of ``modules`` and a file that ends like one of ``scripts``. ``settings`` are keys
     of Helm values whose mapping gives flags. ``image_environment`` is what the image sets by itself.
     Tags of images that ``numbered_apart`` finds number what is built around the engine.
-    ``other_programs`` are the words in tags of its images that start another program than its server, each with the
-    program's name."""
+    ``other_programs`` are the words in its images' names and tags that start another program than its server,
+    ``other_flags`` the flags that do, each with the program's name; ``wrappers`` take the flags in its place."""
 
     image: re.Pattern[str]
     version: re.Pattern[str]
@@ -35,6 +45,8 @@ class Published:
     image_environment: Mapping[str, str] = field(default_factory=dict)
     numbered_apart: re.Pattern[str] | None = None
     other_programs: Mapping[str, str] = field(default_factory=dict)
+    other_flags: Mapping[str, str] = field(default_factory=dict)
+    wrappers: tuple[Wrapper, ...] = ()
 
 
 @lru_cache(maxsize=1)
@@ -75,13 +87,26 @@ def other_accelerator(image: str | None) -> str | None:
     return next((name for word, name in ACCELERATORS.items() if word in words), None)
 
 
-def other_program(engine: str, image: str | None) -> str | None:
-    """The program that an image of the engine starts in the place of its server; None where it starts the server."""
-    if image is None:
-        return None
+@dataclass(frozen=True, slots=True)
+class OtherProgram:
+    """A program that runs in the place of the engine's server; ``sign`` shows it, ``key`` is where, below the target."""
+
+    name: str
+    sign: str
+    key: str
+
+
+def other_program(engine: str, image: str | None, flags: Iterable[str] = ()) -> OtherProgram | None:
+    """The program that an image of the engine, or one of the flags, starts in the place of its server."""
     how = _published(engine)
-    repository, _, tag = image.partition("@")[0].rpartition("/")[2].partition(":")
-    if not how.image.search(repository.lower()):
-        return None
-    words = re.split(r"[-_.+]", tag.lower())
-    return next((program for word, program in how.other_programs.items() if word in words), None)
+    repository, _, tag = (image or "").partition("@")[0].rpartition("/")[2].lower().partition(":")
+    if how.image.search(repository):
+        words = re.split(r"[-_.+]", f"{repository}-{tag}")
+        for word, program in how.other_programs.items():
+            if word in words:
+                return OtherProgram(program, f"the image {image}", "image")
+    for flag in flags if how.other_flags else ():
+        program = how.other_flags.get(flag.lstrip("-").replace("-", "_"), "")
+        if program:
+            return OtherProgram(program, f"the flag {flag}", f"args.{flag}")
+    return None

@@ -46,10 +46,13 @@ def assemble(server: Server, engine_version: str | None) -> ImportedSpec:
         comments[f"targets.{server.engine}.version"] = "assumed: the newest that takes these flags"
     parsed = load(server.engine, version).parse(server.argv)
     lifted: dict[str, Any] = dict(get_engine(server.engine).lift(server.argv, server.environment, version))
-    program = other_program(server.engine, server.image)
+    flags = [word.partition("=")[0] for word in server.argv if word.startswith("--")]
+    program = other_program(server.engine, server.image, flags)
     notes += _left_out(server, parsed, is_checked=program is None)
     if program is not None:
-        notes.append(f"the image starts {program}: its flags are another program's, kept and not checked")
+        notes.append(
+            f"{program.sign} starts {program.name}: another program's flags are kept and not checked"
+        )
     data: dict[str, Any] = {"servespec": "v1"}
     lifted["model"] = dict(lifted["model"])
     if lifted["model"]["id"] == UNKNOWN_MODEL and server.model:

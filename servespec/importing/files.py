@@ -25,7 +25,9 @@ def is_dockerfile(text: str) -> bool:
 
 
 def is_unit(text: str) -> bool:
-    """Whether the text has a section of a systemd unit or a quadlet."""
+    """Whether the text begins with a section, comments aside, and has one of a systemd unit or a quadlet."""
+    if re.match(r"(?:[ \t]*(?:[#;][^\n]*)?\n)*[ \t]*\[", text) is None:
+        return False
     return re.search(r"^\s*\[(Unit|Service|Container|Install)\]\s*$", text, re.MULTILINE) is not None
 
 

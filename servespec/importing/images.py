@@ -6,12 +6,15 @@ import re
 
 from servespec.engines.published import published
 
-_BESIDE = re.compile(r"router|gateway|proxy|controller|operator|exporter|scheduler|sidecar|bench")
-"""Programs that stand beside an engine and often bear its name."""
+_BESIDE = re.compile(
+    r"router|gateway|proxy|controller|operator|exporter|scheduler|sidecar|bench|inference-sim"
+    r"|embeddings-inference|llama[._-]?cpp|ollama|lmdeploy|localai|tritonserver|infinity|open-webui|litellm"
+)
+"""Programs that stand beside an engine and often bear its name, and servers of other projects with like flags."""
 
 
 def is_beside(reference: str) -> bool:
-    """Whether an image is of a program beside the engines: a router, a gateway, an exporter."""
+    """Whether an image is of a program beside the engines (a router, a gateway) or of another project's server."""
     return (
         _BESIDE.search(reference.partition("@")[0].rpartition("/")[2].partition(":")[0].lower()) is not None
     )

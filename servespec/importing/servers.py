@@ -15,6 +15,7 @@ from servespec.engines.published import published, version_of
 from servespec.errors import SourceError
 from servespec.importing.images import engine_of
 from servespec.importing.shell import Command, commands
+from servespec.importing.wrappers import unwrapped
 
 _SPACE = r"[\s\\\"']+"
 
@@ -38,10 +39,12 @@ _BARE_OPTIONS = frozenset(
 """Options of ``docker run`` that take no value."""
 _FENCED = re.compile(r"^[ \t]*```[^\n`]*\n(.*?)^[ \t]*```", re.DOTALL | re.MULTILINE)
 _OTHER_WORK = re.compile(
-    r"(?:/(?:usr/|opt/\S+/)?s?bin/)?(?:ba|z|da)?sh|\S+\.(?:sh|py)|/(?:usr/)?s?bin/\S+|python[\d.]*|tail|sleep|cat|echo|ls|env"
+    r"(?:ba|z|da)?sh|\S+\.(?:sh|py)|\S*/s?bin/\S+|python[\d.]*|tail|sleep|cat|echo|ls|env"
     r"|uv|pip|ray|curl|wget|git|hf|huggingface-cli|nvidia-smi|rocm-smi|make|exec|vllm|sglang|text-generation-\w+"
 )
 """First words of a container that does something else: none of them is a model."""
+_OF_ANY_SERVER = frozenset({"--host", "--port", "--workers", "--api-key", "--config", "--log-level"})
+_OF_A_MODEL = frozenset({"--model", "--model-path", "--model-id"})
 _ASKS = frozenset({"--help", "-h", "--version", "-V", "--env"})
 """Flags that print and end."""
 
@@ -80,13 +83,14 @@ def too_long(server: Server) -> SourceError:
 
 def in_text(text: str, variables: Mapping[str, str] | None = None) -> Iterator[Server]:
     """The servers that a script starts, in order; of a page those of its fenced blocks."""
-    fences = list(_FENCED.finditer(text))
-    if not fences:
-        yield from _in_script(text, variables)
-    for fence in fences:
-        before = text.count("\n", 0, fence.start(1))
-        for server in _in_script(fence[1], variables):
-            yield replace(server, line=server.line + before)
+    for lines_before, block in fenced(text) or [(0, text)]:
+        for server in _in_script(block, variables):
+            yield replace(server, line=server.line + lines_before)
+
+
+def fenced(text: str) -> list[tuple[int, str]]:
+    """The fenced blocks of a page, each with the number of lines before it."""
+    return [(text.count("\n", 0, block.start(1)), block[1]) for block in _FENCED.finditer(text)]
 
 
 def _in_script(text: str, variables: Mapping[str, str] | None) -> Iterator[Server]:
@@ -211,6 +215,8 @@ def of_container(
         if argv[:1] == ("serve",):
             argv = argv[1:]
             notes = ("the image starts the server itself: the word 'serve' before the model is left out",)
+        argv, own = unwrapped(engine, image, argv)
+        notes += own
         inner = [Server(engine=engine, argv=argv, environment=dict(environment), line=line, notes=notes)]
     for server in inner:
         version = server.version or version_of(server.engine, image)
@@ -219,11 +225,19 @@ def of_container(
 
 
 def engine_of_flags(words: Sequence[str]) -> str | None:
-    """The engine whose newest version knows most of the flags, and at least half; None when none does."""
-    flags = [word.partition("=")[0] for word in words if word.startswith("--")]
-    known = {
-        engine: sum(load(engine, newest(engine)).get(flag) is not None for flag in flags)
-        for engine in engine_names()
-    }
-    best = max(known, key=lambda engine: known[engine])
-    return best if flags and known[best] * 2 >= len(flags) else None
+    """The engine whose newest version knows most of the flags, and at least half; None when none does.
+
+    Of several the one that refuses the fewest of their values, then the last by name.
+    """
+    flags = {word.partition("=")[0] for word in words if word.startswith("--")} - _OF_ANY_SERVER
+
+    if len(flags) < 2 and not flags & _OF_A_MODEL:
+        return None
+
+    def fitness(engine: str) -> tuple[int, int, str]:
+        catalogue = load(engine, newest(engine))
+        known = sum(catalogue.get(flag) is not None for flag in flags)
+        return known, -len(catalogue.parse(words).errors), engine
+
+    known, _, best = max(map(fitness, engine_names()))
+    return best if known * 2 >= len(flags) else None

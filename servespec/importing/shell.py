@@ -16,6 +16,18 @@ _BRACED = re.compile(r"([A-Za-z_]\w*)(\[[@*]\])?(?:(:?[-=?+])(.*))?", re.DOTALL)
 _DECLARING = frozenset({"export", "local", "declare", "readonly", "typeset", "set"})
 _LEADING = frozenset({"then", "do", "else", "{", "(", "!", "if", "while", "elif", "$", "%", "#"})
 _OPERATORS = (";;", "&&", "||", "|&", ";", "|", "&", "(", ")")
+_REDIRECTION = re.compile(r"\d*(?:&?>>?&?|<<?<?-?)")
+_PLACEHOLDER = re.compile(r"<[\w./ -]+>")
+_ARRAY = re.compile(r"([A-Za-z_]\w*)(\+?)=\(")
+_PLAIN = re.compile(r"[^\s'\"\\$`;|&()<>]+")
+_PLAIN_IN_QUOTES = re.compile(r'[^"\\$`]+')
+
+MOST_EXPANDED_CHARACTERS = 1 << 20
+"""Of all values that are put in for variables: one that grows with every line ends here, and stays as written."""
+MOST_NESTED = 16
+"""Defaults within defaults: ``${A:-${B:-c}}`` has two."""
+MOST_VARIABLES = 1_000
+"""Policy: of one script. What is set beyond that stays as written."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,15 +52,26 @@ class _Word:
 
 
 class _Lexer:
-    def __init__(self, text: str, variables: Mapping[str, str]) -> None:
+    def __init__(self, text: str, variables: Mapping[str, str], depth: int = 0) -> None:
         # A backslash with blanks behind it ends a line of many published commands; a continuation is meant.
         # A caret at a line's end is what cmd.exe continues it by.
         self.text = re.sub(r"\\[ \t]+\n|(?<= )\^\n", "\\\\\n", text.replace("\r\n", "\n"))
         self.variables: dict[str, str | list[str]] = dict(variables)
         self.at = 0
+        self._depth = depth
+        self._expanded = 0
+        self._counted = (0, 1)
 
     def line(self) -> int:
-        return self.text.count("\n", 0, self.at) + 1
+        start, line = self._counted
+        self._counted = self.at, line + self.text.count("\n", start, self.at)
+        return self._counted[1]
+
+    def know(self, assigned: Mapping[str, str]) -> None:
+        """Take values of variables for what follows."""
+        for name, value in assigned.items():
+            if name in self.variables or len(self.variables) < MOST_VARIABLES:
+                self.variables[name] = value
 
     def next(self) -> tuple[str, list[str]] | None:
         """The next token: ('word', its values), ('operator', [it]) or ('array', [name, items…]); None at the end."""
@@ -65,7 +88,7 @@ class _Lexer:
             elif char == "\n":
                 self.at += 1
                 return "operator", ["\n"]
-            elif re.match(r"\d*(?:&?>>?&?|<<?<?-?)", text[self.at :]) and self._is_redirection():
+            elif _REDIRECTION.match(text, self.at) and self._is_redirection():
                 self._skip_redirection()
             else:
                 for operator in _OPERATORS:
@@ -77,19 +100,21 @@ class _Lexer:
 
     def _is_redirection(self) -> bool:
         """``<name>`` is a placeholder that many published commands have, and no redirection."""
-        return re.match(r"<[\w./ -]+>", self.text[self.at :]) is None
+        return _PLACEHOLDER.match(self.text, self.at) is None
 
     def _skip_redirection(self) -> None:
-        match = re.match(r"\d*(?:&?>>?&?|<<?<?-?)[ \t]*", self.text[self.at :])
+        match = _REDIRECTION.match(self.text, self.at)
         assert match is not None
-        self.at += match.end()
+        self.at = match.end()
+        while self.text[self.at : self.at + 1] in (" ", "\t"):
+            self.at += 1
         if self.at < len(self.text) and self.text[self.at] not in " \t\n;|&":
             self._word()
 
     def _word(self) -> tuple[str, list[str]]:
-        array = re.match(r"([A-Za-z_]\w*)(\+?)=\(", self.text[self.at :])
+        array = _ARRAY.match(self.text, self.at)
         if array is not None:
-            self.at += array.end()
+            self.at = array.end()
             return "array", [array[1], array[2], *self._array()]
         word = _Word()
         text = self.text
@@ -98,10 +123,12 @@ class _Lexer:
             if char in " \t\n;|&()" or (
                 char in "<>" and self._is_redirection() and not word.text.endswith("<")
             ):
-                if char in "<>" and re.match(r"<[\w.-]+>", text[self.at :]):
-                    pass
                 break
-            if char == "<":
+            plain = _PLAIN.match(text, self.at)
+            if plain is not None:
+                word.text += plain[0]
+                self.at = plain.end()
+            elif char == "<":
                 end = text.index(">", self.at) + 1
                 word.text += text[self.at : end]
                 self.at = end
@@ -145,8 +172,9 @@ class _Lexer:
             elif char == "$" or char == "`":
                 self._expand(word, is_quoted=True)
             else:
-                word.text += char
-                self.at += 1
+                plain = _PLAIN_IN_QUOTES.match(text, self.at)
+                word.text += plain[0] if plain else char
+                self.at = plain.end() if plain else self.at + 1
         self.at += 1
 
     def _expand(self, word: _Word, *, is_quoted: bool) -> None:
@@ -174,9 +202,20 @@ class _Lexer:
 
     def _put(self, word: _Word, match: re.Match[str] | None, written: str, is_quoted: bool) -> None:
         value: str | list[str] | None = self.variables.get(match[1]) if match else None
-        if match is not None and not value and match[3] in (":-", "-", ":=", "="):
-            value = "".join(part for part in _Lexer(f'"{match[4]}"', {**self._plain()})._values())
-        if value is None:
+        if (
+            match is not None
+            and not value
+            and match[3] in (":-", "-", ":=", "=")
+            and self._depth < MOST_NESTED
+        ):
+            # In double quotes what ``:-`` gives is as it is written, else without the quotes of its own.
+            inner = _Lexer(f'"{match[4]}"' if is_quoted else match[4], self._plain(), self._depth + 1)
+            inner._expanded = self._expanded
+            value = " ".join(inner._words())
+            self._expanded = inner._expanded
+        if value is not None:
+            self._expanded += len(value) if isinstance(value, str) else sum(len(item) + 1 for item in value)
+        if value is None or self._expanded > MOST_EXPANDED_CHARACTERS:
             word.text += written
         elif isinstance(value, list):
             if value:
@@ -184,7 +223,7 @@ class _Lexer:
                 for item in value[1:]:
                     word.done.append(word.text)
                     word.text = item
-        elif is_quoted or not re.search(r"\s", value):
+        elif is_quoted or not re.search(r"\s", value) or value.startswith("<"):
             word.text += value
         else:
             first, *rest = value.split() or [""]
@@ -196,9 +235,13 @@ class _Lexer:
     def _plain(self) -> dict[str, str]:
         return {name: value for name, value in self.variables.items() if isinstance(value, str)}
 
-    def _values(self) -> list[str]:
-        token = self.next()
-        return token[1] if token is not None and token[0] == "word" else []
+    def _words(self) -> list[str]:
+        """The words of what is left, operators and line ends no more than blanks."""
+        found: list[str] = []
+        while (token := self.next()) is not None:
+            if token[0] == "word":
+                found += token[1]
+        return found
 
 
 def _closing(text: str, start: int, opening: str, closing: str) -> int:
@@ -226,7 +269,11 @@ def commands(text: str, variables: Mapping[str, str] | None = None) -> Iterator[
         if token is not None and token[0] == "array":
             name, more, *items = token[1]
             before = lexer.variables.get(name)
-            lexer.variables[name] = [*(before if more and isinstance(before, list) else []), *items]
+            if before is not None or len(lexer.variables) < MOST_VARIABLES:
+                lexer.variables[name] = [
+                    *(before[:MOST_VARIABLES] if more and isinstance(before, list) else []),
+                    *items,
+                ]
             continue
         if token is not None and token[0] == "word":
             line = lexer.line() if not words else line
@@ -238,9 +285,9 @@ def commands(text: str, variables: Mapping[str, str] | None = None) -> Iterator[
                     words.append(value)
             continue
         if not words or words[0] in _DECLARING:
-            lexer.variables |= assigned
+            lexer.know(assigned)
         if words[:1] == ["export"]:
-            exported |= assigned
+            exported |= {name: value for name, value in assigned.items() if name in lexer.variables}
         elif words and words[0] not in _DECLARING:
             yield Command(tuple(words), {**exported, **assigned}, line)
         words, assigned = [], {}
@@ -250,9 +297,4 @@ def commands(text: str, variables: Mapping[str, str] | None = None) -> Iterator[
 
 def words_of(text: str, variables: Mapping[str, str] | None = None) -> list[str]:
     """The words of one line, operators and line ends no more than blanks (a compose ``command:``)."""
-    lexer = _Lexer(text, variables or {})
-    found: list[str] = []
-    while (token := lexer.next()) is not None:
-        if token[0] == "word":
-            found += token[1]
-    return found
+    return _Lexer(text, variables or {})._words()

@@ -89,7 +89,11 @@ class Subject:
 
         found: list[tuple[str, str, Problem]] = []
         for engine, target in self.spec.targets.items():
-            if not target.args or engine not in engine_names() or other_program(engine, target.image):
+            if (
+                not target.args
+                or engine not in engine_names()
+                or other_program(engine, target.image, target.args)
+            ):
                 continue
             catalogue = load(engine, target.version or "newest")
             for name, value in target.args.items():

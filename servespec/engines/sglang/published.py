@@ -13,4 +13,19 @@ PUBLISHED = Published(
     modules=("sglang.launch_server",),
     scripts=("sglang/launch_server.py",),
     settings=("sglangConfig",),
+    # `sglang serve` starts another server for models that make images and video (sglang/multimodal_gen/runtime/server_args.py).
+    other_flags=dict.fromkeys(
+        (
+            "num_gpus",
+            "ulysses_degree",
+            "ring_degree",
+            "dit_cpu_offload",
+            "dit_layerwise_offload",
+            "vae_cpu_offload",
+            "text_encoder_cpu_offload",
+            "image_encoder_cpu_offload",
+            "adjust_frames",
+        ),
+        "SGLang Diffusion",
+    ),
 )
