@@ -16,6 +16,29 @@ from servespec.models.facts import Part, Stage, TensorGroup, TensorKind
 VOCABULARY_PADDING = 64  # layers/vocab_parallel_embedding.py, DEFAULT_VOCAB_PADDING_SIZE
 SPREADS_LEFT_OVER = "0.5.6"
 
+# models/*.py: those that make ParallelLMHead without asking is_last_rank, and their subclasses (0.5.5.post3 to 0.5.23).
+OUTPUT_LAYER_ON_EVERY_STAGE = frozenset(
+    {
+        "ApertusForCausalLM",
+        "ArceeForCausalLM",
+        "DeciLMForCausalLM",
+        "Exaone4ForCausalLM",
+        "ExaoneMoEForCausalLM",
+        "Glm4MoeForCausalLM",
+        "Glm4MoeLiteForCausalLM",
+        "GptOssForCausalLM",
+        "GraniteMoeHybridForCausalLM",
+        "InternLM3ForCausalLM",
+        "LlamaForCausalLM",
+        "Ministral3ForCausalLM",
+        "MistralForCausalLM",
+        "MixtralForCausalLM",
+        "Phi3ForCausalLM",
+        "Qwen2MoeForCausalLM",
+        "Qwen3MoeForCausalLM",
+    }
+)
+
 
 @dataclass(frozen=True, slots=True)
 class Ranks:
@@ -76,7 +99,8 @@ def loaded(deployment: Deployment, stage: int) -> Iterator[TensorGroup]:
             if is_last and not is_first:
                 yield group
         elif (
-            group.stage is Stage.every
+            (group.kind is TensorKind.lm_head and model.architecture in OUTPUT_LAYER_ON_EVERY_STAGE)
+            or group.stage is Stage.every
             or (is_last if group.stage is Stage.last else is_first)
             or (group.kind is TensorKind.embedding and model.tied_embeddings and is_last)
         ):

@@ -1,10 +1,12 @@
-"""Which layers a pipeline stage holds: get_pp_indices of the released versions."""
+"""Which layers and tensors a pipeline stage holds."""
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from servespec.engines.sglang.placement import stage_layers
+from servespec.engines.sglang.placement import loaded, stage_layers
+from servespec.models.facts import TensorKind
+from tests.unit.engines.sglang.deployments import LLAMA_8B, deploy
 
 
 @given(layers=st.integers(1, 200), stages=st.integers(1, 16))
@@ -27,3 +29,19 @@ def test_layers_left_over_go_to_the_last_stages(
     version: str, layers: int, stages: int, counts: list[int]
 ) -> None:
     assert [len(stage) for stage in stage_layers(layers, stages, version)] == counts
+
+
+@pytest.mark.parametrize(
+    ("architecture", "model_type", "on_first"),
+    [("LlamaForCausalLM", "llama", True), ("Qwen3ForCausalLM", "qwen3", False)],
+)
+def test_some_models_have_their_output_layer_on_every_stage(
+    architecture: str, model_type: str, on_first: bool
+) -> None:
+    """models/llama.py makes ParallelLMHead on every stage, models/qwen3.py on the last alone."""
+    config = {**LLAMA_8B, "architectures": [architecture], "model_type": model_type, "head_dim": 128}
+    found = deploy(config=config, hardware={"count": 2}, parallel={"pipeline": 2})
+    first = [group.name for group in loaded(found, 0) if group.kind is TensorKind.lm_head]
+    last = [group.name for group in loaded(found, 1) if group.kind is TensorKind.lm_head]
+    assert bool(first) is on_first
+    assert len(last) == 1
