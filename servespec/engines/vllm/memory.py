@@ -13,12 +13,14 @@ from servespec.engines.vllm.graphs import beyond_budget_terms, subtracted_term
 from servespec.engines.vllm.kv import Capacity, capacity, turboquant
 from servespec.engines.vllm.non_torch import non_torch_term
 from servespec.engines.vllm.placement import stage_layers
+from servespec.engines.vllm.rules.architecture import FALLBACK_SINCE, is_in_registry
 from servespec.engines.vllm.shortfalls import Situation, shortfalls
 from servespec.engines.vllm.weights import loading_peak, offloaded_bytes, weights_term
 from servespec.errors import UnmodelledError
 from servespec.memory.budget import MemoryBudget, Term
 from servespec.memory.calibrated import calibrated, with_residual
 from servespec.memory.verdict import verdict_of
+from servespec.rules.versions import release
 
 if TYPE_CHECKING:
     from servespec.deployment import Deployment
@@ -65,6 +67,7 @@ def budget(deployment: Deployment) -> MemoryBudget:
     """What this version allocates on the rank with the least KV cache. Raises UnmodelledError."""
     if deployment.model.unmodelled:
         raise UnmodelledError(", ".join(deployment.model.unmodelled))
+    _refuse_fallback(deployment)
     requested = requested_bytes(deployment)
     stages = deployment.settings.integer("pipeline_parallel_size")
     if not 1 <= stages <= deployment.model.layers:
@@ -74,6 +77,19 @@ def budget(deployment: Deployment) -> MemoryBudget:
     if deployment.settings.flag("max_model_len_is_auto"):
         tightest = _cut_to_fit(tightest)
     return _assemble(deployment, tightest, requested)
+
+
+def _refuse_fallback(deployment: Deployment) -> None:
+    """A model that takes more than text, or has an encoder, is another one in Transformers' classes, which run what the
+    release has no model for: what they take is not known. Raises UnmodelledError."""
+    model, asked = deployment.model, deployment.asked_version
+    is_another = model.is_multimodal or model.is_encoder_decoder
+    falls_back = release(asked) >= release(FALLBACK_SINCE) and not is_in_registry(model.architecture, asked)
+    if is_another and falls_back:
+        raise UnmodelledError(
+            f"{model.architecture} on vLLM {asked}",
+            f"vLLM {asked} has no model of its own for {model.architecture}: Transformers' classes are tried",
+        )
 
 
 def _cut_to_fit(stage: StageBudget) -> StageBudget:
@@ -101,7 +117,7 @@ def requested_bytes(deployment: Deployment) -> int:
 
 def _stage(deployment: Deployment, stage: int, requested: int) -> StageBudget:
     stages = deployment.settings.integer("pipeline_parallel_size")
-    layers = stage_layers(deployment.model.layers, stages)[stage]
+    layers = stage_layers(deployment.model.layers, stages, deployment.version)[stage]
     if stage == stages - 1:  # layers of drafts come after all others
         layers = range(layers.start, sys.maxsize)
     weights = weights_term(deployment, stage)

@@ -9,22 +9,28 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from servespec.models.facts import Part, Stage, TensorGroup, TensorKind
+from servespec.rules.versions import holds
 
 if TYPE_CHECKING:
     from servespec.deployment import Deployment
 
+SPREADS_LEFT_OVER = ">=0.8"
+
 MTP_METHODS = frozenset({"mtp", "deepseek_mtp", "qwen3_next_mtp", "glm4_moe_mtp", "mimo_mtp", "ernie_mtp"})
 
 
-def stage_layers(layers: int, stages: int) -> tuple[range, ...]:
+def stage_layers(layers: int, stages: int, version: str) -> tuple[range, ...]:
     """The decoder layers of each pipeline stage.
 
     Layers left over go to the last stages but the very last, from the back
-    (get_pp_indices; the first stage is spared too as long as it can be).
+    (get_pp_indices; the first stage is spared too as long as it can be). Before 0.8 the last stage had them all.
     """
     counts = [layers // stages] * stages
-    for index in range(2, layers % stages + 2):
-        counts[-index] += 1
+    if holds(SPREADS_LEFT_OVER, version):
+        for index in range(2, layers % stages + 2):
+            counts[-index] += 1
+    else:
+        counts[-1] += layers % stages
     starts = [sum(counts[:index]) for index in range(stages)]
     return tuple(range(start, start + count) for start, count in zip(starts, counts, strict=True))
 
@@ -64,7 +70,7 @@ def loaded_groups(deployment: Deployment, stage: int) -> tuple[tuple[TensorGroup
     """
     model, settings = deployment.model, deployment.settings
     stages = settings.integer("pipeline_parallel_size")
-    mine = stage_layers(model.layers, stages)[stage]
+    mine = stage_layers(model.layers, stages, deployment.version)[stage]
     found: list[tuple[TensorGroup, int]] = []
     for group in model.tensors:
         if group.part is Part.mtp:

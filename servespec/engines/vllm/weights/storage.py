@@ -28,6 +28,13 @@ TRITON_PADS_INPUTS = "<0.13"
 """triton_kernels of that time stores MXFP4 values in rows of whole 128 bytes: llmd622 on 0.11, gpt-oss-20b 13.47 GiB
 and gpt-oss-120b 64.38; on 0.25.1 (exact) it does not."""
 
+FLOAT32_GATES = {
+    "Glm4MoeForCausalLM": ".mlp.gate.weight",
+    "MiniMaxM2ForCausalLM": ".block_sparse_moe.gate.weight",
+}
+"""models/glm4_moe.py, minimax_m2.py: the router's ``params_dtype`` whatever the checkpoint has; so is A_log of recurrent
+layers (layers/mamba/mamba_mixer.py, mamba_mixer2.py, qwen3_next.py)."""
+
 AWQ_KEEPS_SCALES = ">=0.24"
 """auto_awq.py: the scales count twice (h100-vllm-0.25.1 llama31-8b-awq-eager: 104 MiB above the packed
 weights, scales and zero points; compressed-tensors of the same shape does not show it)."""
@@ -50,7 +57,7 @@ def stored_sizes(deployment: Deployment, module: Module) -> tuple[int, ...]:
     dtype = str(deployment.settings.value("dtype"))
     if module.form is None:
         pieces = module.pieces
-        if _is_bias_of_triton_experts(deployment, module):
+        if _is_bias_of_triton_experts(deployment, module) or _is_float32(deployment, module):
             dtype = "float32"
         return (sum(elements_of(p.shape) * p.experts * element_bytes(p.dtype or dtype) for p in pieces),)
     kernel = kernel_for(deployment, module, module.form)
@@ -63,6 +70,11 @@ def stored_sizes(deployment: Deployment, module: Module) -> tuple[int, ...]:
     if module.form.name == "fp8":
         return _fp8(deployment, module, module.form, kernel)
     return _integers(deployment, module, module.form, kernel)
+
+
+def _is_float32(deployment: Deployment, module: Module) -> bool:
+    gate = FLOAT32_GATES.get(deployment.model.architecture)
+    return module.name.endswith(".A_log") or (gate is not None and module.name.endswith(gate))
 
 
 def _is_bias_of_triton_experts(deployment: Deployment, module: Module) -> bool:

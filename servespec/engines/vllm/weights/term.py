@@ -46,7 +46,7 @@ NAMES = {
 def weights_term(deployment: Deployment, stage: int) -> Term:
     """Bytes of parameters and buffers on one rank of the stage, a draft model's on the last one."""
     stages = deployment.settings.integer("pipeline_parallel_size")
-    layers = stage_layers(deployment.model.layers, stages)[stage]
+    layers = stage_layers(deployment.model.layers, stages, deployment.version)[stage]
     loaded = modules(deployment, stage, layers)
     parts = _parts(deployment, loaded)
     found = allocated_bytes(deployment, loaded, deployment.model.rope)
@@ -85,7 +85,7 @@ def loading_peak(deployment: Deployment, stage: int, loaded_bytes: int) -> int:
     if not loads_whole_first(deployment):
         return loaded_bytes
     stages = deployment.settings.integer("pipeline_parallel_size")
-    layers = stage_layers(deployment.model.layers, stages)[stage]
+    layers = stage_layers(deployment.model.layers, stages, deployment.version)[stage]
     return max(loaded_bytes, whole_bytes(deployment, modules(deployment, stage, layers)))
 
 

@@ -12,20 +12,27 @@ VISION_MODEL = "Qwen/Qwen3-VL-8B-Instruct"
 
 @given(layers=st.integers(1, 200), stages=st.integers(1, 16))
 def test_stages_hold_every_layer_once_and_differ_by_one_at_most(layers: int, stages: int) -> None:
-    ranges = stage_layers(layers, stages)
+    ranges = stage_layers(layers, stages, "0.25.1")
     assert [layer for stage in ranges for layer in stage] == list(range(layers))
     assert max(map(len, ranges)) - min(map(len, ranges)) <= 1
 
 
 @pytest.mark.parametrize(
-    ("layers", "stages", "counts"),
-    [(31, 2, [16, 15]), (62, 4, [15, 16, 16, 15]), (61, 4, [15, 15, 16, 15]), (80, 8, [10] * 8)],
+    ("version", "layers", "stages", "counts"),
+    [
+        ("0.25.1", 31, 2, [16, 15]),
+        ("0.25.1", 62, 4, [15, 16, 16, 15]),
+        ("0.8.0", 61, 4, [15, 15, 16, 15]),
+        ("0.8.0", 80, 8, [10] * 8),
+        ("0.7.3", 61, 4, [15, 15, 15, 16]),
+        ("0.7.3", 61, 8, [7, 7, 7, 7, 7, 7, 7, 12]),
+    ],
 )
-def test_layers_left_over_spare_the_last_stage_and_then_the_first(
-    layers: int, stages: int, counts: list[int]
+def test_layers_left_over_spare_the_last_stage_since_0_8(
+    version: str, layers: int, stages: int, counts: list[int]
 ) -> None:
-    """vllm/distributed/utils.py get_pp_indices."""
-    assert [len(stage) for stage in stage_layers(layers, stages)] == counts
+    """vllm/distributed/utils.py get_pp_indices of 0.7.3, 0.8.0 and 0.32.0."""
+    assert [len(stage) for stage in stage_layers(layers, stages, version)] == counts
 
 
 @pytest.mark.parametrize(
