@@ -93,9 +93,20 @@ TimeLimit = Annotated[
     typer.Option("--time-limit", metavar="SECONDS", help="Longest start; default: by the weights."),
 ]
 StartAnyway = Annotated[bool, typer.Option("--force", help="Start although the check refuses it.")]
+
+
+def _url(value: str | None) -> str | None:
+    if value is not None and not value.startswith(("http://", "https://")):
+        raise typer.BadParameter(f"{value!r} does not begin with http:// or https://")
+    return value
+
+
 ServerURL = Annotated[
     str | None,
     typer.Option(
-        "--url", metavar="URL", help="Take this server, which is up already, instead of starting one."
+        "--url",
+        metavar="URL",
+        help="Take this server, which is up already, instead of starting one.",
+        callback=_url,
     ),
 ]

@@ -47,5 +47,8 @@ def secret_values(launch: Launch) -> Mapping[str, str]:
     holders = {*launch.secrets.values(), *(holder for _, holder in launch.secret_flags)}
     missing = sorted(holder for holder in holders if holder not in os.environ)
     if missing:
-        raise UsageError(f"the spec refers to {', '.join(missing)}, which this environment does not set")
+        raise UsageError(
+            f"the spec refers to {', '.join(missing)}, which this environment does not set: export it, "
+            "or take the reference out of the spec"
+        )
     return {holder: os.environ[holder] for holder in holders}

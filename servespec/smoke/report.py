@@ -87,11 +87,9 @@ def _text_of(show: Callable[[Console], None], colour: bool) -> str:
 
 def _print_tables(report: SmokeReport, console: Console) -> None:
     from rich.markup import escape
-    from rich.table import Table
 
-    probes = Table(
-        title=f"{report.name} on {report.engine} {report.version} at {report.url}", title_justify="left"
-    )
+    console.print(escape(f"{report.name} on {report.engine} {report.version} at {report.url}"), style="bold")
+    probes = _table()
     for title in ("probe", "outcome", "seconds"):
         probes.add_column(title, no_wrap=True)
     probes.add_column("what was seen", overflow="fold")
@@ -100,7 +98,7 @@ def _print_tables(report: SmokeReport, console: Console) -> None:
         probes.add_row(result.probe.name, _MARKS[seen.outcome], f"{seen.seconds:.2f}", escape(seen.message))
     console.print(probes)
     if report.comparisons:
-        console.print(_comparison_table(report.comparisons))
+        _print_comparison(report.comparisons, console)
     if report.off:
         names = ", ".join(row.name for row in report.off)
         console.print(f"The prediction is off: {names} (--strict makes this exit with 1).")
@@ -108,10 +106,16 @@ def _print_tables(report: SmokeReport, console: Console) -> None:
         console.print(escape(report.note))
 
 
-def _comparison_table(rows: tuple[Comparison, ...]) -> Table:
+def _table() -> Table:
+    """A table without lines: it reads the same in a log."""
     from rich.table import Table
 
-    figures = Table(title="predicted and observed", title_justify="left")
+    return Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
+
+
+def _print_comparison(rows: tuple[Comparison, ...], console: Console) -> None:
+    console.print("\npredicted and observed", style="bold")
+    figures = _table()
     figures.add_column("figure", no_wrap=True)
     for title in ("predicted", "observed", "difference"):
         figures.add_column(title, justify="right", no_wrap=True)
@@ -124,12 +128,12 @@ def _comparison_table(rows: tuple[Comparison, ...]) -> Table:
             "0" if row.agreement is Agreement.exact else shown(row.difference, row.unit, sign="+"),
             f"[{_COLOURS[row.agreement]}]{row.agreement}[/]",
         )
-    return figures
+    console.print(figures)
 
 
 def comparison_text(rows: tuple[Comparison, ...], *, colour: bool = False) -> str:
     """Predicted and observed figures as a table."""
-    return _text_of(lambda console: console.print(_comparison_table(rows)), colour)
+    return _text_of(lambda console: _print_comparison(rows, console), colour)
 
 
 def shown(value: float, unit: str, sign: str = "") -> str:

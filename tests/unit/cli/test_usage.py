@@ -45,6 +45,7 @@ def test_the_list_of_commands_says_what_each_does_in_a_whole_line(
         (["diff", "a", "b", "--format", "xml"], "'xml' is none of text, json"),
         (["calibrate", "--target", "vlm"], "'vlm' is none of sglang, tgi, vllm"),
         (["run", "x", "--compose", "lxc"], "'lxc' is none of auto, docker, podman"),
+        (["smoke", "x", "--url", "localhost:8000"], "does not begin with http:// or https://"),
         (["bench", "a", "b"], "unexpected extra argument"),
     ],
 )
