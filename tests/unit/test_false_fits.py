@@ -42,6 +42,12 @@ ROWS: tuple[Row, ...] = (
     (QWEN, "H100-80GB", "vllm 0.32.0", {"kv_cache": {"dtype": "int8"}}, "SV228"),
     (LLAMA, "MI300X-192GB", "tgi 3.3.7", {"kv_cache": {"dtype": "fp8_e5m2"}}, "SV101"),
     (QWEN, "H100-80GB", "vllm 0.32.0", {"kv_cache": {"block_size": 7}}, "SV364"),
+    ("nvidia/NVIDIA-Nemotron-3-Nano-30B-A3B-BF16", "H100-80GB", "sglang 0.5.23", {"args": {"max_mamba_cache_size": 100000}}, "SV101"),
+    (LLAMA, "H100-80GB", "vllm 0.32.0", {"args": {"num_gpu_blocks_override": 10_000_000}}, "SV101"),
+    (LLAMA, "H100-80GB", "vllm 0.6.6", {"limits": {"max_batched_tokens": 2048, "max_model_len": 8192}}, "SV220"),
+    (LLAMA, "A100-80GB", "vllm 0.32.0", {"args": {"attention_backend": "FLASH_ATTN_MLA"}}, "SV368"),
+    ("deepseek-ai/DeepSeek-R1", "A100-80GB x16", "vllm 0.32.0", {"parallel": {"tensor": 16}, "args": {"attention_backend": "FLASHMLA"}}, "SV368"),
+    (LLAMA, "H100-80GB", "vllm 0.32.0", {"args": {"attention_backend": "FOO"}}, "SV368"),
     # Adapters.
     ("openai-community/gpt2", "H100-80GB", "vllm 0.32.0", {"model": {"adapters": {"max_loras": 2, "max_rank": 16}}}, "SV249"),
 )  # fmt: skip
@@ -83,3 +89,26 @@ def test_tgi_holds_twice_the_tokens_in_an_fp8_cache(dtype: str) -> None:
         return budget.kv_tokens
 
     assert tokens({"dtype": dtype}) == pytest.approx(2 * tokens({}), rel=0.2)
+
+
+@pytest.mark.parametrize(
+    ("model", "gpu", "engine", "version"),
+    [
+        ("meta-llama/Llama-3.2-11B-Vision-Instruct", "H100-80GB", "vllm", "0.32.0"),
+        ("deepseek-ai/DeepSeek-V3.2", "A100-80GB", "sglang", "0.5.23"),
+    ],
+)
+def test_what_another_code_runs_than_the_one_that_is_modelled_is_unknown(
+    model: str, gpu: str, engine: str, version: str
+) -> None:
+    spec = {
+        "servespec": "v1",
+        "name": "unknown",
+        "model": {"id": model},
+        "hardware": {"gpu": gpu, "count": 16},
+        "parallel": {"tensor": 16},
+        "targets": {engine: {"version": version}},
+    }
+    report = check_file(load_text(json.dumps(spec), "unknown.yaml", Path()))
+    assert report.verdict.value == "unknown"
+    assert "SV103" in {found.code for found in report.diagnostics}

@@ -59,6 +59,17 @@ def _refuse_unmodelled(deployment: Deployment) -> None:
     # encoder-decoder is served.
     if model.is_encoder_decoder and model.vision is None:
         raise UnmodelledError(f"an encoder-decoder model ({model.architecture}) on SGLang")
+    capability = deployment.gpu.compute_capability
+    if (
+        model.extra.get("sparse_attention")
+        and deployment.gpu.kind == "cuda"
+        and (capability or (9, 0)) < (9, 0)
+    ):
+        raise UnmodelledError(
+            f"the sparse attention of {model.architecture} on {deployment.gpu.name}",
+            f"SGLang's kernels for the sparse attention of {model.architecture} are made for compute capability 9.0 and "
+            f"higher; whether others stand in for them on {deployment.gpu.name} is not known",
+        )
     stages = deployment.settings.integer("pp_size")
     if stages > model.layers:
         raise UnmodelledError(f"{stages:,} pipeline stages for {model.layers} layers")
@@ -140,7 +151,14 @@ def _assemble(deployment: Deployment, stage: Stage) -> MemoryBudget:
     fraction = settings.number("mem_fraction_static")
     uncertainty = _uncertainty(deployment, stage, fraction)
     found = shortfalls.find(
-        deployment, stage.free, stage.weights, stage.tokens, stage.cell, outside, uncertainty
+        deployment,
+        stage.free,
+        stage.weights,
+        stage.tokens,
+        stage.cell,
+        outside,
+        uncertainty,
+        stage.states.size_bytes,
     )
     per_token = stage.cell.bytes_per_token
     return MemoryBudget(

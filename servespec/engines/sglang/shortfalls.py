@@ -42,8 +42,9 @@ def find(
     cell: Cell,
     outside: Sequence[Term],
     uncertainty_bytes: int,
+    states_bytes: int = 0,
 ) -> Found:
-    """All reasons, worst first."""
+    """All reasons, worst first. ``states_bytes`` are recurrent states, taken before the pool of tokens."""
     if deployment.gpu.is_cpu and not deployment.gpu.total_bytes:
         return Found(tuple(_context(deployment, tokens, cell)), 1, 0)
     fraction = deployment.settings.number("mem_fraction_static")
@@ -53,7 +54,7 @@ def find(
     found = (
         *_quantization(deployment),
         *_weights(deployment, free, weights, uncertainty_bytes),
-        *(_pool(deployment, static, weights, fraction, uncertainty_bytes) if tokens <= 0 else ()),
+        *(_pool(deployment, static, weights, states_bytes, uncertainty_bytes) if tokens <= 0 else ()),
         *(_window(deployment, cell, tokens) if tokens > 0 else ()),
         *_capture(deployment, kept_free, outside),
         *(_little(deployment, room, uncertainty_bytes) if tokens > 0 else ()),
@@ -124,19 +125,22 @@ def _weights(
 
 
 def _pool(
-    deployment: Deployment, static: int, weights: Term, fraction: float, uncertainty_bytes: int
+    deployment: Deployment, static: int, weights: Term, states_bytes: int, uncertainty_bytes: int
 ) -> Iterator[Shortfall]:
+    needed = weights.size_bytes + states_bytes
+    states = f" and recurrent states {states_bytes / GIB:.2f} GiB" if states_bytes else ""
+    fraction = deployment.settings.number("mem_fraction_static")
     key = "limits.gpu_memory_fraction" if deployment.spec.limits.gpu_memory_fraction else "hardware.gpu"
     source = deployment.settings["mem_fraction_static"]
     key = source.key or key
     yield Shortfall(
         kind=ShortfallKind.no_memory_for_kv,
         message=f"mem_fraction_static {fraction:.3g} leaves {static / GIB:.2f} GiB for weights and KV cache, the "
-        f"weights take {weights.size_bytes / GIB:.2f} GiB: SGLang stops with “Not enough memory. Please try to "
+        f"weights take {weights.size_bytes / GIB:.2f} GiB{states}: SGLang stops with “Not enough memory. Please try to "
         "increase --mem-fraction-static”",
-        needed_bytes=weights.size_bytes,
+        needed_bytes=needed,
         available_bytes=static,
-        certain=weights.size_bytes - static > uncertainty_bytes,
+        certain=needed - static > uncertainty_bytes,
         key=key,
         fix="raise mem_fraction_static, split over more GPUs (parallel.tensor) or take a quantized checkpoint",
     )

@@ -88,9 +88,12 @@ def _weights(situation: Situation) -> Shortfall | None:
 
 
 def _fixed_space(situation: Situation) -> Shortfall | None:
-    """kv_cache_memory_bytes is taken as it is: with everything else it must fit the device."""
+    """kv_cache_memory_bytes and num_gpu_blocks_override are taken as they are: with everything else they must fit the
+    device."""
     settings, gpu = situation.deployment.settings, situation.deployment.gpu
-    if settings.value("kv_cache_memory_bytes") is None:
+    names = ("num_gpu_blocks_override", "kv_cache_memory_bytes")
+    given = next((name for name in names if settings.value(name) is not None), None)
+    if given is None:
         return None
     free = gpu.total_bytes - gpu.used_bytes - int(situation.deployment.spec.hardware.reserved_gib * GIB)
     needed = situation.taken_bytes + situation.kv_bytes
@@ -105,8 +108,8 @@ def _fixed_space(situation: Situation) -> Shortfall | None:
         needed_bytes=needed,
         available_bytes=free,
         certain=needed - free > GIB // 2 + gpu.total_spread_bytes,
-        key=settings["kv_cache_memory_bytes"].key or "kv_cache.space_gib",
-        fix=f"space_gib ≤ {max(0.0, (free - situation.taken_bytes) / GIB):.1f}",
+        key=settings[given].key or "kv_cache.space_gib",
+        fix=f"at most {max(0.0, (free - situation.taken_bytes) / GIB):.1f} GiB of KV cache",
     )
 
 

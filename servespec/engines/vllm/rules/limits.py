@@ -23,7 +23,12 @@ from servespec.rules.subject import Subject
     fix="Raise limits.max_batched_tokens to limits.max_model_len, lower max_model_len, or leave chunked "
     "prefill on.",
     source="vLLM 0.32.0 vllm/config/scheduler.py verify_max_model_len",
-    triggers=("args.enable_chunked_prefill", "args.no_enable_chunked_prefill"),
+    triggers=(
+        "args.enable_chunked_prefill",
+        "args.no_enable_chunked_prefill",
+        "limits.max_batched_tokens",
+        "args.max_num_batched_tokens",
+    ),
 )
 def batched_tokens_below_context(subject: Subject) -> Iterable[Finding]:
     """max_num_batched_tokens < max_model_len and chunked prefill is off."""
