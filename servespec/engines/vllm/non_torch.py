@@ -38,7 +38,7 @@ UNIFIED = Row(
 (vllm/utils/mem_utils.py MemorySnapshot.measure)."""
 
 V0 = Row(
-    "<0.11", False, 90, 80, "eight starts of 0.6.6 to 0.8.5 on T4, V100, L4, L40S and A100: 0.01–0.26 GiB"
+    "<0.11", False, 90, 270, "nine starts of 0.6.4 to 0.8.5 on T4, V100, L4, L40S and A100: 0.01–0.35 GiB"
 )
 """One rank of the V0 engine, whatever the release."""
 

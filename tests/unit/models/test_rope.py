@@ -57,6 +57,7 @@ def test_context_follows_the_configuration_as_the_engine_derives_it(
         ("deepseek-ai/DeepSeek-V3", {RopeTable(163840, 64, "float32", "deepseek_yarn")}),
         ("openai/gpt-oss-20b", {RopeTable(131072, 64, "float32", "yarn")}),
         ("Qwen/Qwen2-VL-7B-Instruct", {RopeTable(131072, 128, None, "mrope")}),
+        ("Qwen/Qwen3-VL-2B-Instruct", {RopeTable(262144 * 4, 128, None, "mrope")}),
         ("moonshotai/Kimi-K3", set()),
     ],
 )

@@ -14,8 +14,9 @@ from servespec.engines.vllm.speculative import draft_tokens
 from servespec.errors import UnmodelledError
 from servespec.memory.elements import element_bytes
 from servespec.memory.kv import state_bytes, token_elements
-from servespec.memory.shards import heads_per_rank
+from servespec.memory.shards import heads_per_rank, round_up
 from servespec.models.facts import KVKind, KVLayers, StateTensor
+from servespec.rules.versions import holds
 
 if TYPE_CHECKING:
     from servespec.deployment import Deployment
@@ -24,6 +25,11 @@ ONE_BYTE = frozenset({"fp8", "fp8_e4m3", "fp8_e5m2", "fp8_inc", "int8", "uint8"}
 
 # FlashMLA's layout of a DeepSeek-V3.2 token: 512 fp8 + 4 float32 scales + 64 bfloat16 rope.
 FP8_DS_MLA_TOKEN_BYTES = 656
+
+# vllm 0.7.2 and 0.7.3 worker/cache_engine.py (VLLM_MLA_CUDA_MEM_ALIGN_KV_CACHE): a latent token ends on 256 bytes;
+# 34,560 bytes a token for DeepSeek-Coder-V2-Lite and 78,080 for DeepSeek-R1 in two published logs.
+ALIGNED_LATENT = ">=0.7.2,<0.8"
+LATENT_ALIGNMENT_BYTES = 256
 
 PER_TOKEN_HEAD_BITS = {"fp8_per_token_head": 8, "int8_per_token_head": 8, "int4_per_token_head": 4}
 
@@ -46,7 +52,14 @@ def page_bytes(
     if kept.kind is KVKind.latent and cache_dtype == "fp8_ds_mla":
         return block_size * FP8_DS_MLA_TOKEN_BYTES
     if cache_dtype in ("auto", model_dtype):
-        return block_size * elements * element_bytes(model_dtype)
+        token = elements * element_bytes(model_dtype)
+        if (
+            kept.kind is KVKind.latent
+            and deployment.gpu.kind == "cuda"
+            and holds(ALIGNED_LATENT, deployment.version)
+        ):
+            token = round_up(token, LATENT_ALIGNMENT_BYTES)
+        return block_size * token
     if cache_dtype in ONE_BYTE:
         return block_size * elements
     if cache_dtype in ("bfloat16", "float16", "float32"):

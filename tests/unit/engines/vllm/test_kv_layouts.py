@@ -108,6 +108,16 @@ def test_deepseek_v4_packs_windows_and_states_into_the_blocks_of_its_latent_laye
         assert pool.longest_context(int(5.44 * GIB)) == pytest.approx(13_528, abs=32)
 
 
+@pytest.mark.parametrize(
+    ("version", "bytes_per_token"), [("0.7.1", 31_104), ("0.7.3", 34_560), ("0.8.5", 31_104)]
+)
+def test_latent_tokens_of_0_7_2_end_on_256_bytes(version: str, bytes_per_token: int) -> None:
+    found = read("deepseek-ai/DeepSeek-Coder-V2-Lite-Instruct")
+    assert found is not None
+    deployment = deploy(config=found.config, version=version, limits={"max_model_len": 8192})
+    assert budget(deployment).kv_bytes_per_token == bytes_per_token
+
+
 def test_ties_in_padding_go_to_the_larger_size() -> None:
     assert approximate_divisor([10, 20, 30], 10) == 10
     assert approximate_divisor([4, 4], 1) == 4
