@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV   ?= .venv
 BIN    := $(VENV)/bin
 
-.PHONY: venv demo test test-unit lint format golden accuracy bench clean
+.PHONY: venv demo test test-unit fuzz lint format golden accuracy bench clean
 
 venv: $(VENV)/.installed
 
@@ -20,6 +20,11 @@ test: venv
 
 test-unit: venv
 	$(BIN)/python -m pytest -m 'not engine and not container'
+
+# 200,000 examples in all; prints how many there were, the longest one and the peak of memory.
+FUZZ_EXAMPLES ?= 14000
+fuzz: venv
+	SERVESPEC_FUZZ_EXAMPLES=$(FUZZ_EXAMPLES) $(BIN)/python -m pytest tests/fuzz --timeout 7200
 
 lint: venv
 	$(BIN)/ruff format --check .

@@ -12,6 +12,7 @@ from typing import Any
 
 from servespec.calibration.model import CalibratedTerm, Calibration, Conditions
 from servespec.errors import SourceError
+from servespec.spec.source import MAX_SOURCE_BYTES, read_regular
 from servespec.writing import write_atomically
 
 FOLDER = Path(".servespec") / "calibration"
@@ -47,7 +48,7 @@ def load_calibration(path: Path) -> tuple[Calibration, ...]:
 @lru_cache(maxsize=64)
 def _load(path: Path, modified: int) -> tuple[Calibration, ...]:
     try:
-        document = json.loads(path.read_text(encoding="utf-8"))
+        document = json.loads(read_regular(str(path), MAX_SOURCE_BYTES))
         if document.get("schema") != SCHEMA:
             raise SourceError(f"{path} is no calibration: schema {SCHEMA} was expected")
         return tuple(_calibration(entry) for entry in document["calibrations"])

@@ -19,6 +19,10 @@ if TYPE_CHECKING:
     from servespec.runtime import Place, Running
 
 
+MOST_LOG_BYTES = 16 << 20
+"""What a server says of its start is in the first megabyte."""
+
+
 class RefusedError(ServespecError):
     """The check found errors; the message is its report."""
 
@@ -150,10 +154,15 @@ def started(
 
 
 def read_text(path: Path) -> str:
-    """A whole log; ``-`` is standard input. Bytes that are no UTF-8 are replaced. Raises UsageError."""
+    """The first MOST_LOG_BYTES of a log; ``-`` is standard input. Bytes that are no UTF-8 are replaced.
+
+    Raises UsageError.
+    """
+    from servespec.spec.source import read_regular
+
     if str(path) == "-":
-        return sys.stdin.buffer.read().decode("utf-8", errors="replace")
+        return sys.stdin.buffer.read(MOST_LOG_BYTES).decode("utf-8", errors="replace")
     try:
-        return path.read_text(encoding="utf-8", errors="replace")
+        return read_regular(str(path), MOST_LOG_BYTES)[:MOST_LOG_BYTES].decode("utf-8", errors="replace")
     except OSError as error:
         raise UsageError(f"cannot read {path}: {error.strerror or error}") from error

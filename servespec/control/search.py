@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from pathlib import Path
 
 NAMES = ("servespec.toml", "pyproject.toml")
 
@@ -23,7 +22,9 @@ def candidate(directory: str) -> str | None:
 
 
 def _mentions(path: str) -> bool:
+    from servespec.spec.source import MAX_SOURCE_BYTES, read_regular
+
     try:
-        return b"[tool.servespec" in Path(path).read_bytes()
+        return b"[tool.servespec" in read_regular(path, MAX_SOURCE_BYTES)
     except OSError:
         return False

@@ -73,10 +73,14 @@ def _read(path: str, _modified: int, _size: int) -> Found | None:
 
     from pydantic import ValidationError
 
+    from servespec.spec.source import MAX_SOURCE_BYTES, read_regular
+
     try:
-        table: Any = tomllib.loads(Path(path).read_text(encoding="utf-8"))
+        table: Any = tomllib.loads(read_regular(path, MAX_SOURCE_BYTES).decode("utf-8"))
     except (OSError, ValueError) as error:
         raise UsageError(f"{path}: {error}") from error
+    except RecursionError:
+        raise UsageError(f"{path}: nested too deeply") from None
     if Path(path).name == "pyproject.toml":
         table = table.get("tool", {}).get("servespec")
         if table is None:

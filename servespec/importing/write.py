@@ -11,6 +11,7 @@ from ruamel.yaml.comments import CommentedMap, CommentedSeq
 from ruamel.yaml.scalarstring import DoubleQuotedScalarString
 
 from servespec.importing.assemble import ImportedSpec
+from servespec.render.header import plain
 from servespec.render.yaml_writer import LINE_WIDTH, PLAIN, RESERVED
 
 
@@ -23,7 +24,7 @@ def to_yaml(spec: ImportedSpec, source: str) -> str:
     head = [f"Imported from {source}, line {spec.line}: {spec.engine} {spec.version}.", *spec.notes]
     buffer = io.StringIO()
     for note in head:
-        buffer.write("".join(f"# {line}\n" for line in note.splitlines() or [""]))
+        buffer.write("".join(f"# {plain(line)}\n" for line in note.splitlines() or [""]))
     yaml.dump(_node(spec.data, "", spec.comments), buffer)
     return buffer.getvalue()
 
@@ -38,7 +39,7 @@ def _node(value: Any, path: str, comments: Mapping[str, str]) -> Any:
             below = f"{path}.{key}" if path else str(key)
             mapping[_node(str(key), below, {})] = _node(item, below, comments)
             if below in comments:
-                mapping.yaml_add_eol_comment(comments[below], key)
+                mapping.yaml_add_eol_comment(plain(comments[below]), key)
         return mapping
     if isinstance(value, list | tuple):
         return CommentedSeq(_node(item, path, comments) for item in value)

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from servespec.errors import SourceError, UnknownGPUError
 from servespec.hardware.catalogue import named
+from servespec.spec.source import MAX_SOURCE_BYTES, read_regular
 
 EXAMPLE = "{currency: USD, gpus: {H100-80GB: 2.5}}"
 
@@ -27,8 +28,8 @@ def read(path: Path) -> Prices:
     from ruamel.yaml.error import YAMLError
 
     try:
-        document = YAML(typ="safe").load(path.read_text("utf-8"))
-    except (OSError, UnicodeDecodeError) as error:
+        document = YAML(typ="safe", pure=True).load(read_regular(str(path), MAX_SOURCE_BYTES).decode("utf-8"))
+    except (OSError, UnicodeDecodeError, RecursionError) as error:
         raise SourceError(f"cannot read {path}: {getattr(error, 'strerror', None) or error}") from None
     except YAMLError as error:
         raise SourceError(f"{path} is no YAML: {str(error)[:300]}") from None

@@ -17,10 +17,14 @@ from servespec.render.header import plain
 from servespec.render.words import shell_lines, shell_word
 
 if TYPE_CHECKING:
+    from jinja2.runtime import Context
     from jinja2.sandbox import SandboxedEnvironment
 
 UNIT_PLAIN = re.compile(r"[A-Za-z0-9_./:@,+=-]+")
 """Words that systemd reads as they are, quoted or not."""
+MOST_CHARACTERS = 10_000
+"""That a text in a template may be repeated for."""
+_PADDING = frozenset({"ljust", "rjust", "center", "zfill", "expandtabs", "format", "format_map"})
 SHIPPED = Path(__file__).parent.parent / "templates"
 
 
@@ -37,15 +41,18 @@ def fill(template: str, values: Mapping[str, object], own: Path | None = None) -
     RenderError when a template is missing, wrong, or writes a value that is not quoted.
     """
     from jinja2 import TemplateError, TemplateNotFound
-    from jinja2.exceptions import SecurityError
 
     try:
         return str(_environment(own).get_template(template).render(values))
     except TemplateNotFound as error:
         raise RenderError(f"no template {error.name}") from error
-    except (TemplateError, SecurityError) as error:
+    except RenderError:
+        raise
+    except TemplateError as error:
         where = f"{getattr(error, 'name', None) or template}:{getattr(error, 'lineno', '')}".rstrip(":")
         raise RenderError(f"template {where}: {error}") from error
+    except Exception as error:  # whatever an expression of the template raises: it is code of the user's
+        raise RenderError(f"template {template}: {type(error).__name__}: {error}") from error
 
 
 def has_template(template: str, own: Path | None = None) -> bool:
@@ -57,7 +64,25 @@ def _environment(own: Path | None) -> SandboxedEnvironment:
     from jinja2 import FileSystemLoader, StrictUndefined
     from jinja2.sandbox import ImmutableSandboxedEnvironment
 
-    environment = ImmutableSandboxedEnvironment(
+    class Bounded(ImmutableSandboxedEnvironment):
+        """A sandbox whose templates make nothing enormous."""
+
+        intercepted_binops = frozenset({"*", "**", "%"})
+
+        def call_binop(self, context: Context, operator: str, left: object, right: object) -> object:
+            most = MOST_CHARACTERS if operator == "*" else 64
+            texts = [side for side in (left, right) if not isinstance(side, int | float)]
+            numbers = [abs(side) for side in (left, right) if isinstance(side, int | float)]
+            if (operator == "%" and texts) or (texts and operator == "*" and any(n > most for n in numbers)):
+                raise RenderError(f"a template may not use {operator} so on a text or a list")
+            if operator == "**" and any(number > most for number in numbers):
+                raise RenderError(f"a template may take numbers up to {most} for **")
+            return super().call_binop(context, operator, left, right)
+
+        def is_safe_attribute(self, obj: object, attr: str, value: object) -> bool:
+            return attr not in _PADDING and super().is_safe_attribute(obj, attr, value)
+
+    environment = Bounded(
         loader=FileSystemLoader([str(folder) for folder in (own, SHIPPED) if folder]),
         undefined=StrictUndefined,
         trim_blocks=True,
@@ -66,6 +91,8 @@ def _environment(own: Path | None) -> SandboxedEnvironment:
         finalize=_only_quoted,
         autoescape=False,  # no HTML: the filters quote, and _only_quoted sees to it
     )
+    for name in ("center", "format"):
+        environment.filters.pop(name)
     environment.filters.update(
         sh=lambda value: Quoted(shell_word(value)),
         sh_variable=lambda name: Quoted(shell_word(Variable(name))),

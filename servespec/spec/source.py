@@ -31,36 +31,37 @@ def _unreadable(path: str, message: str) -> Diagnostic:
     return problem("SV002", message, path, Span(1, 1, 1, 1))
 
 
-def read_bytes(path: str) -> bytes | Diagnostic:
-    """At most ``MAX_SOURCE_BYTES`` + 1 bytes of a regular file, or why it cannot be read."""
+def read_regular(path: str, most_bytes: int) -> bytes:
+    """At most ``most_bytes`` + 1 bytes of a regular file; never waits. Raises OSError, with ``strerror``, for all else."""
     if "\0" in path:
-        return _unreadable(path, "cannot be read: the path has a NUL character")
-    try:
-        # O_NONBLOCK: opening a named pipe that nobody writes to would wait for ever.
-        descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
-    except IsADirectoryError:
-        return _unreadable(path, "cannot be read: it is a folder")
-    except FileNotFoundError:
-        return _unreadable(path, "no such file")
-    except OSError as error:
-        reason = os.strerror(error.errno) if error.errno else str(error)
-        if error.errno in (errno.ENXIO, errno.EWOULDBLOCK):
-            reason = "it is a named pipe or a socket; use '-' to read from standard input"
-        return _unreadable(path, f"cannot be read: {reason}")
+        raise OSError(errno.EINVAL, "the path has a NUL character")
+    # O_NONBLOCK: opening a named pipe that nobody writes to would wait for ever.
+    descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
     try:
         mode = os.fstat(descriptor).st_mode
         if stat.S_ISDIR(mode):
-            return _unreadable(path, "cannot be read: it is a folder")
+            raise IsADirectoryError(errno.EISDIR, "it is a folder")
         if not stat.S_ISREG(mode):
-            return _unreadable(
-                path, "cannot be read: it is no regular file; use '-' to read from standard input"
-            )
+            raise OSError(errno.ENXIO, "it is no regular file")
         with os.fdopen(descriptor, "rb", closefd=False) as file:
-            return file.read(MAX_SOURCE_BYTES + 1)
-    except OSError as error:
-        return _unreadable(path, f"cannot be read: {os.strerror(error.errno or 0)}")
+            return file.read(most_bytes + 1)
     finally:
         os.close(descriptor)
+
+
+def read_bytes(path: str) -> bytes | Diagnostic:
+    """At most ``MAX_SOURCE_BYTES`` + 1 bytes of a regular file, or why it cannot be read."""
+    try:
+        return read_regular(path, MAX_SOURCE_BYTES)
+    except FileNotFoundError:
+        return _unreadable(path, "no such file")
+    except IsADirectoryError:
+        return _unreadable(path, "cannot be read: it is a folder")
+    except OSError as error:
+        reason = error.strerror or str(error)
+        if error.errno in (errno.ENXIO, errno.EWOULDBLOCK):
+            reason = "it is no regular file; use '-' to read from standard input"
+        return _unreadable(path, f"cannot be read: {reason}")
 
 
 def decode(data: bytes, path: str) -> str | Diagnostic:

@@ -1,73 +1,25 @@
-"""Hostile and random specs: no exception, no hang, no secret shown, whatever the text.
-
-``SERVESPEC_FUZZ_EXAMPLES`` sets the number of examples for a long run.
-"""
+"""Hostile and random specs: no exception, no hang, no secret shown, whatever the text."""
 
 from __future__ import annotations
 
 import json
-import os
-import time
 from collections.abc import Callable
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from fuzzing import fuzz, watched
 from hypothesis import strategies as st
+from surviving import BASE, survives
 
-from servespec.check import check_file
 from servespec.report import format_names, write
-from servespec.report.model import CheckReport
-from servespec.spec import load_text
-
-EXAMPLES = int(os.environ.get("SERVESPEC_FUZZ_EXAMPLES", "150"))
-LIMIT_SECONDS = 2.0
-BASE = """\
-servespec: v1
-name: small
-model: {id: meta-llama/Llama-3.1-8B-Instruct, dtype: auto, quantization: fp8}
-hardware: {gpu: H100-80GB, count: 2}
-limits: {max_model_len: 8192, gpu_memory_fraction: 0.9}
-parallel: {tensor: 2}
-kv_cache: {dtype: fp8, block_size: 16}
-speculative: {method: ngram, tokens: 4}
-env: &e {HF_TOKEN: "${HF_TOKEN}", A: 1}
-targets:
-  vllm: {version: 0.25.1, env: *e, args: {enforce_eager: true}}
-  sglang: {version: 0.5.17, args: {mem_fraction_static: 0.8}}
-  tgi: {version: 3.3.7}
-smoke: {prompts: [a, "b"]}
-"""
-
-fuzz = settings(
-    max_examples=EXAMPLES,
-    deadline=None,
-    suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.filter_too_much],
-)
 
 
-def survives(data: str | bytes) -> CheckReport:
-    """The report of a text; fails when reading, checking or telling raises or takes too long."""
-    begin = time.process_time()
-    report = CheckReport(files=(check_file(load_text(data)),))
-    for name in format_names():
-        write(report, name).encode("utf-8", "surrogateescape")
-    assert time.process_time() - begin < LIMIT_SECONDS
-    json.loads(write(report, "json"))
-    assert not [d.message for d in report.diagnostics() if d.code == "SV104"]
-    file = report.files[0]
-    assert report.exit_code() == 1 or file.verdict in ("fits", "tight", "unknown")
-    return report
-
-
-@fuzz
-@given(st.binary(max_size=400))
+@fuzz(st.binary(max_size=400))
 def test_any_bytes(data: bytes) -> None:
     survives(data)
 
 
-@fuzz
-@given(st.text(max_size=400))
+@fuzz(st.text(max_size=400))
 def test_any_text(text: str) -> None:
     survives(text)
 
@@ -78,14 +30,12 @@ YAML_PIECES = st.sampled_from(
 )  # fmt: skip
 
 
-@fuzz
-@given(st.lists(YAML_PIECES, max_size=40).map("".join))
+@fuzz(st.lists(YAML_PIECES, max_size=40).map("".join))
 def test_any_sequence_of_yaml_tokens(text: str) -> None:
     survives(text)
 
 
-@fuzz
-@given(
+@fuzz(
     st.lists(
         st.tuples(st.integers(0, len(BASE)), st.integers(0, 12), st.one_of(YAML_PIECES, st.text(max_size=5))),
         max_size=4,
@@ -195,14 +145,12 @@ def specs(draw: st.DrawFn) -> dict[str, Any]:
     return data
 
 
-@fuzz
-@given(specs())
+@fuzz(specs())
 def test_random_values_under_real_keys(data: dict[str, Any]) -> None:
     survives(json.dumps(data))
 
 
-@fuzz
-@given(st.text("abcdefghijklmnopqrstuvwxyz0123456789ABCDEF", min_size=12, max_size=30).map("Zq9{}".format), st.sampled_from(["env", "targets.vllm.env", "targets.vllm.args"]),
+@fuzz(st.text("abcdefghijklmnopqrstuvwxyz0123456789ABCDEF", min_size=12, max_size=30).map("Zq9{}".format), st.sampled_from(["env", "targets.vllm.env", "targets.vllm.args"]),
        st.sampled_from(["HF_TOKEN", "api_key", "MY_SECRET", "DB_PASSWORD"]), st.sampled_from(["{v}", "'{v}'", '"{v}"', "[{v}]", "&a {v}", "!!str {v}", "|\n        {v}\n", "|\n   {v}\n"]))  # fmt: skip
 def test_a_secret_is_never_shown(secret: str, where: str, name: str, form: str) -> None:
     head = (
@@ -251,4 +199,5 @@ def test_a_secret_is_never_shown(secret: str, where: str, name: str, form: str) 
 )  # fmt: skip
 @pytest.mark.parametrize("size", [1_000, 100_000])
 def test_repetition_ends_in_time(make: Callable[[int], str], size: int) -> None:
-    survives(make(size))
+    with watched("test_repetition_ends_in_time"):
+        survives(make(size))

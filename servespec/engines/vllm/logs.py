@@ -32,7 +32,7 @@ _FIGURES = (
     r"Actual usage is (?P<weights_bytes>[\d.]+) GiB for weight, (?P<activation_bytes>[\d.]+) GiB for peak activation, "
     r"(?P<non_torch_bytes>[\d.]+) GiB for non-torch",
     # 'GPU' is 'CPU' or 'XPU' elsewhere; the concurrency is on a line of its own before 0.30.
-    r"\w+ KV cache size: (?P<kv_tokens>[\d,]+) tokens",
+    r"\b\w+ KV cache size: (?P<kv_tokens>[\d,]+) tokens",
     r"# \w+ blocks: (?P<num_blocks>[\d,]+)",
     r"Maximum concurrency for (?P<max_model_len>[\d,]+) tokens per request: (?P<max_concurrency>[\d.]+)x",
     r"the estimated maximum model length is (?P<estimated_max_model_len>\d+)",

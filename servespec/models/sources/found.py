@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from servespec.errors import SourceError
+from servespec.spec.source import read_regular
 
 # The largest known configuration (one line per expert of 22,000) has 3 MB.
 MOST_JSON_BYTES = 64 << 20
@@ -28,10 +29,12 @@ class Found:
 def read_json(path: Path) -> Mapping[str, Any]:
     """A JSON object from a file. Raises SourceError for whatever is wrong with it."""
     try:
-        size = path.stat().st_size
-        if size > MOST_JSON_BYTES:
-            raise SourceError(f"{path} has {size:,} bytes: no model configuration is that large")
-        document = json.loads(path.read_bytes())
+        data = read_regular(str(path), MOST_JSON_BYTES)
+        if len(data) > MOST_JSON_BYTES:
+            raise SourceError(
+                f"{path} has over {MOST_JSON_BYTES:,} bytes: no model configuration is that large"
+            )
+        document = json.loads(data)
     except OSError as error:
         raise SourceError(f"cannot read {path}: {error.strerror or error}") from None
     except (ValueError, RecursionError) as error:

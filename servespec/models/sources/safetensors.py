@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from math import prod
 from pathlib import Path
+from stat import S_ISREG
 from typing import Any
 
 from servespec.errors import SourceError
@@ -65,7 +66,10 @@ def _natural(value: object) -> bool:
 def read_header(path: Path) -> tuple[Tensor, ...]:
     """The tensors of one file. Raises SourceError for a file that is cut short or whose header lies."""
     try:
-        size = path.stat().st_size
+        status = path.stat()
+        size = status.st_size
+        if not S_ISREG(status.st_mode):  # reading a named pipe would wait
+            raise SourceError(f"cannot read {path}: it is no regular file")
         with path.open("rb") as file:
             prefix = file.read(8)
             length = int.from_bytes(prefix, "little")
