@@ -1,82 +1,32 @@
 """What is rendered for clusters, held against the published schema of each kind."""
 
 import json
-import re
 import shlex
-import shutil
-import subprocess
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import jsonschema
 import kubernetes_validate
 import pytest
 import yaml
+from cluster_cases import (
+    AMD,
+    CASES,
+    CPU,
+    FULL,
+    NODES,
+    PLAIN,
+    kubernetes,
+    made,
+    objects,
+    pod_as_deployment,
+    validate,
+)
 from lowering_cases import LLAMA, deploy
 from render_cases import SCHEMAS
 
-from servespec.deployment import Deployment
 from servespec.engines import engine_names
-from servespec.engines.metrics import metrics_of
 from servespec.errors import RenderError
 from servespec.render import render
-
-PLAIN = {"env": {"HF_TOKEN": "${MY_TOKEN}"}, "limits": {"max_model_len": 4096}}
-FULL = {
-    **PLAIN,
-    "server": {"api_key_env": "SERVER_KEY", "served_model_name": "llama", "port": 9000},
-    "deploy": {"replicas": 3, "namespace": "inference"},
-    "hardware": {"gpu": "H100-80GB", "count": 2},
-    "parallel": {"tensor": 2},
-    "objectives": {"ttft_ms": 500, "itl_ms": 50},
-}
-AMD = {**PLAIN, "hardware": {"gpu": "MI300X"}, "deploy": {"cache_volume": "weights"}}
-CPU = {**PLAIN, "hardware": {"gpu": "cpu"}, "kv_cache": {"space_gib": 1}}
-NODES = {
-    **PLAIN,
-    "hardware": {"gpu": "H100-80GB", "count": 8, "nodes": 2},
-    "parallel": {"tensor": 8, "pipeline": 2},
-}
-CASES = {"plain": PLAIN, "full": FULL, "amd": AMD, "cpu": CPU}
-ARGS = {"sglang": {"enable_metrics": True}}
-
-
-def made(
-    engine: str, sections: dict[str, Any], format_name: str, ending: str, version: str | None = None
-) -> str:
-    deployment = deploy(engine, version, ARGS.get(engine), **sections)
-    return one(deployment, format_name, ending)
-
-
-def one(deployment: Deployment, format_name: str, ending: str) -> str:
-    return next(made.text for made in render(deployment, format_name) if made.path.endswith(ending))
-
-
-def validate(document: Any, schema: str) -> None:
-    """Against a published schema; a key that it does not have is found."""
-    published = json.loads((SCHEMAS / f"{schema}.json").read_text("utf-8"))
-    jsonschema.validate(document, published)
-    where = document.get("spec", document)
-    with pytest.raises(jsonschema.ValidationError):
-        jsonschema.validate(
-            document | ({"spec": where | {"no-such-key": 1}} if "spec" in document else {"no-such-key": 1}),
-            published,
-        )
-
-
-def kubernetes(document: dict[str, Any]) -> None:
-    kubernetes_validate.validate(document, "1.30", strict=True)
-
-
-def pod_as_deployment(template: dict[str, Any]) -> dict[str, Any]:
-    """Pods inside of custom resources, in an object that Kubernetes' own schemas have."""
-    spec = {"selector": {"matchLabels": {"a": "b"}}, "template": template}
-    return {"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "x"}, "spec": spec}
-
-
-def objects(text: str) -> dict[str, dict[str, Any]]:
-    return {document["kind"]: document for document in yaml.safe_load_all(text)}
 
 
 @pytest.mark.parametrize("case", CASES)
@@ -296,125 +246,3 @@ def test_the_ray_serve_configuration_is_valid(case: str) -> None:
     for config in application["args"]["llm_configs"]:
         jsonschema.validate(config, {**published["$defs"]["LLMConfig"], "$defs": published["$defs"]})
     assert "${" not in json.dumps(document)
-
-
-@pytest.mark.parametrize("engine", engine_names())
-def test_the_scaled_object_is_valid_and_asks_for_the_queue(engine: str) -> None:
-    document = yaml.safe_load(made(engine, FULL, "keda", ".keda.yaml"))
-    validate(document, "scaledobject")
-    (trigger,) = document["spec"]["triggers"]
-    assert re.search(r"waiting|queue", trigger["metadata"]["query"])
-
-
-@pytest.mark.parametrize("case", CASES)
-@pytest.mark.parametrize("engine", engine_names())
-def test_the_autoscaler_is_valid_and_asks_for_what_the_adapter_tells(engine: str, case: str) -> None:
-    document = yaml.safe_load(made(engine, CASES[case], "hpa", ".hpa.yaml"))
-    kubernetes(document)
-    (rule,) = yaml.safe_load(made(engine, CASES[case], "hpa", ".adapter.values.yaml"))["rules"]["custom"]
-    (metric,) = document["spec"]["metrics"]
-    assert metric["pods"]["metric"]["name"] == rule["name"]["as"]
-    waiting = metrics_of(engine, deploy(engine).version)["waiting"].name
-    assert rule["seriesQuery"].startswith(waiting + "{")
-    found = objects(made(engine, CASES[case], "kubernetes", ".kubernetes.yaml"))["Deployment"]
-    target = document["spec"]["scaleTargetRef"]
-    assert (target["kind"], target["name"]) == (found["kind"], found["metadata"]["name"])
-    assert document["spec"]["minReplicas"] == found["spec"]["replicas"]
-    behavior = document["spec"]["behavior"]
-    assert 1 <= behavior["scaleUp"]["policies"][0]["periodSeconds"] <= 1800
-    assert behavior["scaleDown"]["stabilizationWindowSeconds"] <= 3600
-
-
-@pytest.mark.parametrize("engine", engine_names())
-def test_monitoring_objects_are_valid(engine: str) -> None:
-    found = objects(made(engine, FULL, "prometheus", ".monitoring.yaml"))
-    validate(found["ServiceMonitor"], "servicemonitor")
-    validate(found["PrometheusRule"], "prometheusrule")
-    assert yaml.safe_load(made(engine, FULL, "prometheus", ".rules.yaml")) == found["PrometheusRule"]["spec"]
-
-
-def names_of(text: str) -> Iterator[str]:
-    return (match[0] for match in re.finditer(r"\b(?:vllm:|sglang:|tgi_)[a-z0-9_]+", text))
-
-
-@pytest.mark.parametrize("engine", engine_names())
-def test_dashboards_and_alerts_name_only_metrics_of_the_table(engine: str) -> None:
-    version = deploy(engine).version
-    known = {metric.name for metric in metrics_of(engine, version).values()}
-    text = made(engine, FULL, "grafana", ".grafana.json") + made(engine, FULL, "prometheus", ".rules.yaml")
-    named = {name.removesuffix("_bucket") for name in names_of(text)}
-    assert named
-    assert named <= known
-
-
-@pytest.mark.parametrize(
-    ("version", "name"), [("0.9.2", "vllm:gpu_cache_usage_perc"), ("0.25.1", "vllm:kv_cache_usage_perc")]
-)
-def test_metrics_have_the_names_of_the_version(version: str, name: str) -> None:
-    assert name in made("vllm", PLAIN, "grafana", ".json", version)
-
-
-def test_objectives_become_alerts() -> None:
-    rules = yaml.safe_load(made("vllm", FULL, "prometheus", ".rules.yaml"))["groups"][0]["rules"]
-    expressions = {rule["alert"]: rule["expr"] for rule in rules}
-    assert expressions["InferenceFirstTokenLate"].endswith("> 0.5")
-    assert expressions["InferenceTokensSlow"].endswith("> 0.05")
-
-
-def test_a_server_without_metrics_is_not_watched() -> None:
-    with pytest.raises(RenderError, match="exposes metrics"):
-        render(deploy("sglang"), "prometheus")
-
-
-def test_dashboard_panels_do_not_overlap() -> None:
-    panels = json.loads(made("vllm", FULL, "grafana", ".json"))["panels"]
-    places = {(panel["gridPos"]["x"], panel["gridPos"]["y"]) for panel in panels}
-    assert len(places) == len(panels) > 6
-
-
-UNITS = pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="systemd-analyze is not installed")
-
-
-@UNITS
-@pytest.mark.parametrize("case", CASES)
-@pytest.mark.parametrize("engine", engine_names())
-def test_units_are_what_systemd_takes(engine: str, case: str, tmp_path: Path) -> None:
-    path = tmp_path / "a-model.service"
-    path.write_text(made(engine, CASES[case], "systemd", ".service"))
-    done = subprocess.run(
-        ["systemd-analyze", "verify", str(path)], capture_output=True, text=True, check=False
-    )
-    assert (done.returncode, done.stderr) == (0, "")
-    path.write_text(path.read_text().replace("[Service]\n", "[Service]\nNoSuchKey=1\n"))
-    done = subprocess.run(
-        ["systemd-analyze", "verify", str(path)], capture_output=True, text=True, check=False
-    )
-    assert "NoSuchKey" in done.stderr
-
-
-def test_a_quadlet_waits_for_the_health_check_longer_than_loading_takes() -> None:
-    unit = made("vllm", FULL, "quadlet", ".container")
-    values = dict(
-        line.split("=", 1) for line in unit.splitlines() if "=" in line and not line.startswith("#")
-    )
-    assert values["Notify"] == "healthy"
-    assert int(values["TimeoutStartSec"]) > int(values["HealthStartPeriod"].rstrip("s"))
-    assert "AddDevice=nvidia.com/gpu=1" in unit
-    assert "Secret=MY_TOKEN,type=env,target=HF_TOKEN" in unit
-
-
-@pytest.mark.parametrize("case", CASES)
-@pytest.mark.parametrize("engine", engine_names())
-def test_a_quadlet_has_only_keys_that_podman_knows(engine: str, case: str) -> None:
-    group = made(engine, CASES[case], "quadlet", ".container").split("[Container]")[1].split("[Service]")[0]
-    used = {line.split("=", 1)[0] for line in group.splitlines() if "=" in line and not line.startswith("#")}
-    known = set(json.loads((SCHEMAS / "quadlet.json").read_text("utf-8"))["keys"])
-    assert used <= known
-    assert {"Image", "Exec", "HealthCmd"} <= used
-
-
-def test_a_secret_that_is_a_flag_is_read_inside_the_container_of_a_quadlet() -> None:
-    unit = made("sglang", FULL, "quadlet", ".container")
-    assert 'Entrypoint=["/bin/sh", "-c"]' in unit
-    assert "exec python3 -m sglang.launch_server" in unit
-    assert '--api-key \\"$${SERVER_KEY:?}\\"' in unit
