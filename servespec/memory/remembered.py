@@ -93,7 +93,6 @@ class _Answer(Generic[T]):
         return (
             self.target == deployment.target
             and old.model == new.model
-            and old.parallel == new.parallel
             and old.kv_cache == new.kv_cache
             and old.speculative == new.speculative
             and old.env == new.env
@@ -103,8 +102,8 @@ class _Answer(Generic[T]):
 def remembered(function: Callable[[Deployment, int], T]) -> Callable[[Deployment, int], T]:
     """Remember the last answers of a function of a deployment and a pipeline stage.
 
-    The function must be pure, and look at nothing of ``deployment.spec`` beyond its model, parallel, kv_cache,
-    speculative and env.
+    The function must be pure, and look at nothing of ``deployment.spec`` beyond its model, kv_cache, speculative and env:
+    the split is in the settings.
     """
     answers: OrderedDict[tuple[object, ...], list[_Answer[T]]] = OrderedDict()
 
@@ -113,7 +112,8 @@ def remembered(function: Callable[[Deployment, int], T]) -> Callable[[Deployment
         key = (
             deployment.version,
             stage,
-            deployment.spec.parallel,
+            deployment.spec.parallel.tensor,
+            deployment.spec.parallel.pipeline,
             id(deployment.model),
             id(deployment.draft),
         )

@@ -29,6 +29,21 @@ FRACTION_SETTINGS = ("gpu_memory_utilization", "mem_fraction_static", "cuda_memo
 """What engines call the share of the device that weights and KV cache have together, with more or less beside them."""
 
 
+LONGEST_SETTINGS = ("max_model_len", "max_total_tokens")
+"""What engines call the longest request, those that do not start where the KV cache cannot hold one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Effective:
+    """What the engine resolves for a candidate that bounds can use; None where it has no such setting.
+
+    ``memory_share`` of the device for weights and KV cache, ``longest_request`` in tokens that the cache has to hold.
+    """
+
+    memory_share: float | None = None
+    longest_request: int | None = None
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fit:
     """A configuration that check says fits, and what it can do."""
@@ -106,14 +121,19 @@ class Evaluator:
                 return Refusal("inexpressible", found.message)
         return None
 
-    def memory_share(self, candidate: Candidate) -> float | None:
-        """The engine's memory fraction for the candidate, which costs far less to know than its budget."""
+    def effective(self, candidate: Candidate) -> Effective:
+        """Settings of the candidate that cost far less to know than its budget."""
         try:
             settings = self._resolve(candidate).deployment.settings
         except ServespecError:
-            return None  # the evaluation says what it is
-        values = (settings.value(name) for name in FRACTION_SETTINGS)
-        return next((float(value) for value in values if isinstance(value, int | float)), None)
+            return Effective()  # the evaluation says what it is
+        shares = (settings.value(name) for name in FRACTION_SETTINGS)
+        lengths = (settings.value(name) for name in LONGEST_SETTINGS)
+        is_cut = settings.flag("max_model_len_is_auto")
+        return Effective(
+            next((float(value) for value in shares if isinstance(value, int | float)), None),
+            None if is_cut else next((value for value in lengths if type(value) is int), None),
+        )
 
     def _resolve(self, candidate: Candidate) -> Resolution:
         """The candidate as a deployment. Raises ServespecError."""

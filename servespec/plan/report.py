@@ -80,6 +80,8 @@ def _lines(plan: Plan) -> Iterator[str]:
             f"  Sizes are taken at the slow end, for {demand.headroom:g} × a rate. KV room: requests that the KV cache "
             "holds ÷ those in flight."
         )
+        if plan.demand.objectives is None and rate is not None:
+            yield "  No objectives are given, so the KV cache is filled: objectives.itl_ms and ttft_ms bound the latency."
         yield f"  Replicas by {plan.best.sizing.limit}: {reckoning(plan.best)}"
     yield from _why_not(plan)
     yield ""
@@ -105,8 +107,8 @@ def _row(plan: Plan, fit: Fit) -> str:
     each = f"{sizing.replicas} × {candidate.split}"
     engine = f"{candidate.engine} {fit.version}"
     slow, fast = sizing.slow, sizing.fast
-    itl = f"{slow.itl_seconds * 1e3:.0f}…{fast.itl_seconds * 1e3:.0f}"
-    ttft = f"{slow.ttft_seconds * 1e3:.0f}…{fast.ttft_seconds * 1e3:.0f}"
+    itl = f"{fast.itl_seconds * 1e3:,.0f}…{slow.itl_seconds * 1e3:,.0f}"
+    ttft = f"{fast.ttft_seconds * 1e3:,.0f}…{slow.ttft_seconds * 1e3:,.0f}"
     tokens = (
         f"{sizing.replicas * slow.output_tokens_per_second:,.0f}…"
         f"{sizing.replicas * fast.output_tokens_per_second:,.0f}"

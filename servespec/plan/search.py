@@ -10,7 +10,7 @@ from operator import le
 from typing import TYPE_CHECKING, Any
 
 from servespec.plan import bounds
-from servespec.plan.evaluate import Evaluator, Fit, Refusal
+from servespec.plan.evaluate import Effective, Evaluator, Fit, Refusal
 from servespec.plan.sizing import Missed, size
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ Ranked = Sequence[Any]
 
 GIB = 2**30
 FREE, BOUNDED, SETTLED = range(3)
-"""How much is known of a waiting candidate: its GPUs; bounds by sizes alone; bounds by its memory fraction too."""
+"""How much is known of a waiting candidate: its GPUs; bounds by sizes alone; bounds by its settings too."""
 
 
 @dataclass(slots=True)
@@ -69,6 +69,7 @@ def search(candidates: Iterable[Candidate], evaluator: Evaluator, costs: Costs) 
     """
     outcome = Outcome([])
     best: list[tuple[Cost, tuple[int, ...], Fit]] = []
+    beaten: set[Cost] = set()  # whatever the rank: costs of which an answer has a better one
     queue: list[tuple[Cost, tuple[int, ...], int, Candidate]] = []
     memo: dict[tuple[object, ...], int | Refusal] = {}
     for candidate in candidates:
@@ -77,15 +78,21 @@ def search(candidates: Iterable[Candidate], evaluator: Evaluator, costs: Costs) 
     heapq.heapify(queue)
     while queue:
         cost, rank, stage, candidate = heapq.heappop(queue)
-        if any(dominates(entry, (cost, rank)) for entry in best):
+        if cost in beaten:
+            outcome.dominated[candidate.gpu.name] += 1
+            continue
+        better = next((entry for entry in best if dominates(entry, (cost, rank))), None)
+        if better is not None:
+            if better[0] != cost:
+                beaten.add(cost)
             outcome.dominated[candidate.gpu.name] += 1
             continue
         if stage == FREE and (cannot := evaluator.inexpressible(candidate)) is not None:
             outcome.refused.append((candidate, cannot))
             continue
         if stage < SETTLED:
-            share = evaluator.memory_share(candidate) if stage == BOUNDED else None
-            least = _least_replicas(candidate, evaluator, memo, share)
+            known = evaluator.effective(candidate) if stage == BOUNDED else Effective()
+            least = _least_replicas(candidate, evaluator, memo, known)
             if isinstance(least, Refusal):
                 outcome.refused.append((candidate, least))
                 continue
@@ -134,28 +141,36 @@ def _least_replicas(
     candidate: Candidate,
     evaluator: Evaluator,
     memo: dict[tuple[object, ...], int | Refusal],
-    share: float | None,
+    known: Effective,
 ) -> int | Refusal:
     """Replicas that are needed at the least, or why the configuration cannot be an answer.
 
-    ``share`` is the engine's memory fraction where it is known already.
+    ``known`` are settings that the engine resolved, where it was asked already.
     """
     if bounds.is_free_of_bounds(evaluator.base, candidate.engine):
         return 1
-    key = (id(candidate.checkpoint), candidate.gpu.name, candidate.split, candidate.kv_dtype, share)
+    key = (id(candidate.checkpoint), candidate.gpu.name, candidate.split, candidate.kv_dtype, known)
     if key not in memo:
-        memo[key] = _reckon(candidate, evaluator, share)
+        memo[key] = _reckon(candidate, evaluator, known)
     return memo[key]
 
 
-def _reckon(candidate: Candidate, evaluator: Evaluator, share: float | None) -> int | Refusal:
+def _reckon(candidate: Candidate, evaluator: Evaluator, known: Effective) -> int | Refusal:
     weights = bounds.least_weights_bytes(candidate)
-    kv_bytes = bounds.most_kv_bytes(candidate, evaluator.base, weights, share)
+    kv_bytes = bounds.most_kv_bytes(candidate, evaluator.base, weights, known.memory_share)
     if kv_bytes <= 0:
         room = (kv_bytes + weights) / GIB
         message = f"at least {weights / GIB:,.1f} GiB of weights on each GPU, {room:,.1f} GiB there"
         return Refusal("weights_exceed_device", message)
     facts, kv_dtype, split = candidate.checkpoint.facts, candidate.kv_dtype, candidate.split
+    if known.longest_request is not None:
+        longest = bounds.least_kv_bytes_of_request(facts, kv_dtype, split, known.longest_request)
+        if longest > kv_bytes:
+            return Refusal(
+                "context_exceeds_kv",
+                f"{kv_bytes / GIB:,.2f} GiB at most for KV cache, one request of {known.longest_request:,} tokens needs "
+                f"{longest / GIB:,.2f}",
+            )
     of_request = bounds.least_kv_bytes_of_request(facts, kv_dtype, split, evaluator.demand.request_tokens)
     concurrency = bounds.most_concurrency(kv_bytes, of_request, evaluator.base)
     if concurrency < 1:

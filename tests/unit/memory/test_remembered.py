@@ -27,7 +27,7 @@ def deployment(engine: str, **changes: object) -> Deployment:
         "model": {"id": changes.get("model", MODELS[0]), "quantization": changes.get("quantization")},
         "hardware": {"gpu": "H100-80GB", "count": 8},
         "limits": {"max_model_len": changes.get("length", 4096), "max_concurrent_requests": changes.get("requests")},
-        "parallel": {"tensor": changes.get("tensor", 1)},
+        "parallel": {"tensor": changes.get("tensor", 1), "data": changes.get("data", 1)},
         "kv_cache": {"dtype": changes.get("kv_dtype", "auto")},
     }  # fmt: skip
     return resolve(Spec.model_validate(spec), engine, Path())
@@ -39,6 +39,7 @@ settings = st.fixed_dictionaries(
         "length": st.sampled_from((1024, 4096, 8192)),
         "requests": st.sampled_from((None, 16, 512)),
         "tensor": st.sampled_from((1, 2, 4)),
+        "data": st.sampled_from((1, 2)),
         "quantization": st.sampled_from((None, "fp8")),
         "kv_dtype": st.sampled_from(("auto", "fp8")),
     }

@@ -91,6 +91,27 @@ def test_what_nothing_serves_exits_with_1_and_says_why(
     assert "the inter-token latency objective is missed (estimate)" in capsys.readouterr().out
 
 
+def test_without_objectives_a_rate_says_that_latency_is_unbounded(
+    spec: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert invoke(["plan", str(spec), "--gpus", "H100"]) == 0
+    assert "No objectives are given" in capsys.readouterr().out
+    spec.write_text(SPEC + "objectives: {itl_ms: 60}\n", "utf-8")
+    assert invoke(["plan", str(spec), "--gpus", "H100"]) == 0
+    assert "No objectives" not in capsys.readouterr().out
+
+
+def test_a_split_that_an_engine_has_no_flag_for_is_named_as_such(
+    spec: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    spec.write_text(
+        SPEC.replace("vllm: {version: 0.25.1, args: {enable_prefix_caching: true}}", "tgi: {}"), "utf-8"
+    )
+    found = answers(spec, capsys, "--gpus", "L4", "--vary", "tensor,pipeline")["not"]
+    (refused,) = [row for row in found if row["constraint"] == "inexpressible"]  # type: ignore[attr-defined]
+    assert "cannot express parallel.pipeline" in refused["example"]
+
+
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [

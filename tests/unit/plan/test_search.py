@@ -55,10 +55,12 @@ def questions(draw: st.DrawFn) -> tuple[Spec, Wishes]:
     inputs, outputs = draw(st.sampled_from([(512, 128), (6000, 500), (64, 1024)]))
     arrival = draw(st.sampled_from(["concurrency: 1", "concurrency: 300", "requests_per_second: 5"]))
     objectives = draw(st.sampled_from(["", "itl_ms: 40", "ttft_ms: 500", "output_tokens_per_second: 3000"]))
-    fraction = draw(st.sampled_from(["", ", gpu_memory_fraction: 0.8"]))
+    limits = draw(
+        st.sampled_from(["max_model_len: 8192", "", "max_model_len: 8192, gpu_memory_fraction: 0.8"])
+    )
     spec = spec_of(
         f"servespec: v1\nname: q\nmodel: {{id: {model}}}\nhardware: {{gpu: H100}}\n"
-        f"limits: {{max_model_len: 8192{fraction}}}\n"
+        f"limits: {{{limits}}}\n"
         f"workload: {{input_tokens: {inputs}, output_tokens: {outputs}, {arrival}}}\n"
         f"objectives: {{{objectives}}}\ntargets: {{{', '.join(TARGETS[name] for name in engines)}}}\n"
     )

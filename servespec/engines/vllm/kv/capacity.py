@@ -17,6 +17,7 @@ from servespec.engines.vllm.policies import (
     TOKENS_FROM_CONCURRENCY,
     WINDOW_COUNTS_IN_FLIGHT,
 )
+from servespec.memory.remembered import remembered
 from servespec.models.facts import KVKind
 from servespec.rules.versions import holds
 
@@ -113,7 +114,7 @@ class Capacity:
 
 def capacity(deployment: Deployment, stage_layers: range) -> Capacity:
     """The KV cache of the stage that holds ``stage_layers``. Raises UnmodelledError."""
-    groups = group_layers(deployment, layer_specs(deployment))
+    groups = _groups(deployment, 0)
     stage_groups = tuple(group.within(stage_layers) for group in groups)
     return Capacity(
         version=deployment.version,
@@ -122,6 +123,12 @@ def capacity(deployment: Deployment, stage_layers: range) -> Capacity:
         stage_groups=stage_groups,
         request=longest_request(deployment, deployment.settings.integer("max_model_len")),
     )
+
+
+@remembered
+def _groups(deployment: Deployment, _stage: int) -> tuple[Group, ...]:
+    """The groups of the whole model, whatever the stage: the same for GPUs that keep the cache alike."""
+    return group_layers(deployment, layer_specs(deployment))
 
 
 def longest_request(deployment: Deployment, max_model_len: int) -> Request:
