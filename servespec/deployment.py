@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
+from typing import NamedTuple
 
 from servespec.calibration.model import Calibration
 from servespec.hardware.gpu import GPU
@@ -15,8 +16,7 @@ from servespec.spec.model import Spec, Target
 SettingValue = str | int | float | bool | None | tuple["SettingValue", ...] | Mapping[str, "SettingValue"]
 
 
-@dataclass(frozen=True, slots=True)
-class Setting:
+class Setting(NamedTuple):
     """One effective setting of the engine: its value and where it came from.
 
     ``source`` reads ``spec``, ``args``, ``vllm 0.25.1 default`` or ``derived from …``; ``key`` is the

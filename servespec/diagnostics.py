@@ -81,6 +81,19 @@ class Diagnostic:
     span: Span | None = None
     fix: Fix | None = None
 
+    def at(self, file: str, span: Span | None) -> Diagnostic:
+        """The same finding at a place of a file."""
+        return Diagnostic(
+            code=self.code,
+            severity=self.severity,
+            message=self.message,
+            engine=self.engine,
+            key=self.key,
+            file=file,
+            span=span,
+            fix=self.fix,
+        )
+
     @property
     def is_final(self) -> bool:
         """Whether no one may ignore it: an error of the language, after which there is no spec."""

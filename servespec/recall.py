@@ -43,8 +43,9 @@ class Recall:
         is given is good for reading alone: what it returns must not hold it.
         """
         questions = self._questions.setdefault(about, {})
-        for question in questions.values():
-            key = question.key(spec)
+        asked: dict[frozenset[str], tuple[str, str] | None] = {}
+        for places, question in questions.items():
+            key = asked[places] = question.key(spec)
             if key is not None and key in question.answers:
                 return cast("T", question.answers[key])
         reads: dict[str, None] = {}
@@ -55,7 +56,7 @@ class Recall:
             found = questions[places] = _Question(places)
             while len(questions) > MOST_QUESTIONS:
                 del questions[next(iter(questions))]
-        key = found.key(spec)
+        key = asked[places] if places in asked else found.key(spec)
         if key is not None:
             found.answers[key] = answer
         return answer
@@ -104,8 +105,12 @@ class _Question:
         return values, repr([*map(text_of, spec.targets.values()), *spec.targets]) if self._targets else ""
 
 
+WHOLE = frozenset({"model", "hardware", "limits", "parallel", "kv_cache", "speculative"})
+"""Sections of which nearly every key is read wherever one is: to note them whole is cheaper than key by key."""
+
+
 class _Watched:
-    """A section of a spec that notes what is read of it, by dotted paths."""
+    """A spec or a section of it that notes what is read, by dotted paths."""
 
     def __init__(self, value: BaseModel, path: str, reads: dict[str, None], engine: str | None) -> None:
         self._value, self._path, self._reads, self._engine = value, path, reads, engine
@@ -113,15 +118,19 @@ class _Watched:
     def __getattr__(self, name: str) -> Any:
         """Asked for what is not here yet: from now on what was read once is here, and noted."""
         value = getattr(self._value, name)
+        place = f"{self._path}{name}"
         if isinstance(value, BaseModel):
-            self._reads[f"{self._path}{name}.__class__"] = None
-            value = _Watched(value, f"{self._path}{name}.", self._reads, self._engine)
-        elif name == "targets" and not self._path:
+            if place in WHOLE:
+                self._reads[f"{place}.__dict__"] = self._reads[f"{place}.__pydantic_fields_set__"] = None
+            else:
+                self._reads[f"{place}.__class__"] = None
+                value = _Watched(value, f"{place}.", self._reads, self._engine)
+        elif place == "targets":
             value = _WatchedTargets(value, self._reads, self._engine)
         elif callable(value):
             self._read_all()
         else:
-            self._reads[f"{self._path}{name}"] = None
+            self._reads[place] = None
         self.__dict__[name] = value
         return value
 

@@ -20,7 +20,10 @@ class Verdict(StrEnum):
     @property
     def rank(self) -> int:
         """Order from best to worst."""
-        return list(Verdict).index(self)
+        return _RANKS[self]
+
+
+_RANKS = {verdict: rank for rank, verdict in enumerate(Verdict)}
 
 
 @dataclass(frozen=True, slots=True)

@@ -32,8 +32,7 @@ def value_not_of_this_version(subject: Subject) -> Iterable[Finding]:
     is_known = subject.target.asked_version == subject.target.version
     severity = Severity.error if is_known else Severity.warning
     catalogue = load(subject.target.engine, subject.target.version)
-    for name in settings:
-        setting = settings[name]
+    for name, setting in settings.items.items():
         if setting.key is None or setting.key.startswith("targets.") or name in _OF_OTHER_RULES:
             continue
         problem = catalogue.check(name, setting.value) if catalogue.get(name) is not None else None

@@ -79,11 +79,11 @@ class _Composer:
         self.problems.append(problem(code, message, self.file, span))
         return _Stop()
 
-    def next(self) -> tuple[str, Any]:
+    def next(self) -> Any:
         event = self.get_event()
         if event is None:
             raise _Stop
-        return type(event).__name__, event
+        return event
 
     def count(self, size: int, span: Span) -> None:
         self.total += size
@@ -97,7 +97,8 @@ class _Composer:
         root: Node | None = None
         seen = 0
         while True:
-            name, event = self.next()
+            event = self.next()
+            name = type(event).__name__
             if name == "StreamEndEvent":
                 return root
             if name != "DocumentStartEvent":
@@ -109,15 +110,18 @@ class _Composer:
                     "SV004", "a second YAML document begins here; a spec is one document in a file", span
                 )
                 return root
-            name, event = self.next()
-            root = self.node(name, event)
+            root = self.node(self.next())
 
-    def node(self, name: str, event: Any) -> Node:
+    def node(self, event: Any) -> Node:
+        name = type(event).__name__
         start, end = event.start_mark, event.end_mark
         span = Span(start.line + 1, start.column + 1, end.line + 1, end.column + 1)
         anchor = event.anchor
         if name == "ScalarEvent" and anchor is None and self.total < MAX_NODES:
             self.total += 1
+            text = event.value
+            if text and event.tag is None and not event.style:
+                return Scalar(text, resolve_plain(text), True, span, self.file)
             return self.scalar(event, span)
         if name == "AliasEvent":
             return self.alias(anchor, span)
@@ -183,11 +187,11 @@ class _Composer:
     def sequence(self, start: Any, span: Span) -> Sequence:
         items: list[Node] = []
         while True:
-            name, event = self.next()
-            if name == "SequenceEndEvent":
+            event = self.next()
+            if type(event).__name__ == "SequenceEndEvent":
                 break
-            items.append(self.node(name, event))
-        span = self.whole(start, event, items[-1].span if items else None)
+            items.append(self.node(event))
+        span = self.whole(start, span, event, items[-1].span if items else None)
         return Sequence(tuple(items), span, self.file, False, 1 + sum(item.size for item in items))
 
     def mapping(self, start: Any, span: Span) -> Mapping:
@@ -195,11 +199,11 @@ class _Composer:
         merged: list[Mapping] = []
         size, last = 1, None
         while True:
-            name, event = self.next()
-            if name == "MappingEndEvent":
+            event = self.next()
+            if type(event).__name__ == "MappingEndEvent":
                 break
-            key = self.node(name, event)
-            value = self.node(*self.next())
+            key = self.node(event)
+            value = self.node(self.next())
             size += key.size + value.size
             last = value.span
             if not isinstance(key, Scalar):
@@ -219,7 +223,7 @@ class _Composer:
             for text, entry in mapping.entries.items():
                 entries.setdefault(text, entry)
         return Mapping(
-            entries, self.whole(start, event, last), self.file, bool(start.flow_style), False, size
+            entries, self.whole(start, span, event, last), self.file, bool(start.flow_style), False, size
         )
 
     def merge_sources(self, value: Node) -> list[Mapping]:
@@ -229,9 +233,8 @@ class _Composer:
             self.report("SV012", "'<<' takes a mapping, or a list of mappings, by alias", value.span)
         return found
 
-    def whole(self, start: Any, end: Any, last: Span | None) -> Span:
+    def whole(self, start: Any, first: Span, end: Any, last: Span | None) -> Span:
         """A flow collection ends at its bracket, a block one where its last value ends."""
-        first = _span(start)
         if start.flow_style or last is None:
             closing = _span(end)
             return Span(first.line, first.column, closing.end_line, closing.end_column)

@@ -50,9 +50,7 @@ class LoadedSpec:
         if place is not None and place.value is self.nodes and diagnostic.engine is not None:
             target = locate(self.nodes, f"targets.{diagnostic.engine}")
             place = target if target is not None and target.exact else place
-        if place is None:
-            return replace(diagnostic, file=self.path)
-        return replace(diagnostic, file=place.file, span=place.span)
+        return diagnostic.at(self.path, None) if place is None else diagnostic.at(place.file, place.span)
 
 
 def load(path: str | Path) -> LoadedSpec:

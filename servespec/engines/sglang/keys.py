@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import cache
 
 from servespec.deployment import Deployment, SettingValue
 from servespec.diagnostics import Diagnostic, Severity
@@ -30,8 +31,8 @@ KV_DTYPES = {"fp8": "fp8_e4m3"}
 """``fp8`` is e4m3 as in vLLM; SGLang wants the format said."""
 
 
-def model_keys(paths: Paths) -> tuple[Key, ...]:
-    """Keys of the section ``model``; ``paths`` names folders as the server sees them."""
+def model_keys(container: bool) -> tuple[Key, ...]:
+    """Keys of the section ``model``; folders have the names that a server has for them, in a ``container`` or not."""
     return (
         REVISION,
         DTYPE,
@@ -40,7 +41,12 @@ def model_keys(paths: Paths) -> tuple[Key, ...]:
         Key(
             path="model.adapters",
             is_asked=lambda d: d.spec.model.adapters is not None,
-            ways=(Way(flags=("lora_paths",), values=lambda d: _adapters(d, paths)),),
+            ways=(
+                Way(
+                    flags=("lora_paths",),
+                    values=lambda d: _adapters(d, Paths(deployment=d, container=container)),
+                ),
+            ),
             advice="merge the adapters into the checkpoint",
         ),
         Key(
@@ -164,7 +170,7 @@ KV_CACHE = (
 )
 
 
-def speculative_keys(paths: Paths) -> tuple[Key, ...]:
+def speculative_keys(container: bool) -> tuple[Key, ...]:
     """The section ``speculative``."""
     return (
         Key(
@@ -173,7 +179,7 @@ def speculative_keys(paths: Paths) -> tuple[Key, ...]:
             ways=(
                 Way(
                     flags=("speculative_algorithm",),
-                    values=lambda d: _speculative(d, paths),
+                    values=lambda d: _speculative(d, Paths(deployment=d, container=container)),
                     holds=_has_algorithm,
                 ),
             ),
@@ -215,11 +221,12 @@ def _speculative(deployment: Deployment, paths: Paths) -> Mapping[str, SettingVa
     }
 
 
-def keys(paths: Paths) -> tuple[Key, ...]:
+@cache
+def keys(*, container: bool) -> tuple[Key, ...]:
     """All keys, in the order in which their flags are written."""
-    return (*model_keys(paths), *LIMITS, *PARALLEL, *KV_CACHE, *speculative_keys(paths))
+    return (*model_keys(container), *LIMITS, *PARALLEL, *KV_CACHE, *speculative_keys(container))
 
 
 def inexpressible(deployment: Deployment) -> tuple[Diagnostic, ...]:
     """What the spec asks for and this version has no flag for."""
-    return explain(deployment, keys(Paths(deployment=deployment, container=False)), "SGLang")
+    return explain(deployment, keys(container=False), "SGLang")

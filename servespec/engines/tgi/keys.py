@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import cache
 
 from servespec.deployment import Deployment, SettingValue
 from servespec.diagnostics import Diagnostic, Severity
@@ -16,8 +17,8 @@ CACHING_VARIABLES = ("PREFIX_CACHING", "USE_PREFIX_CACHING")
 """The second until 2.3, the first since 2.4 (launcher/src/main.rs, resolve_attention)."""
 
 
-def model_keys(paths: Paths) -> tuple[Key, ...]:
-    """Keys of the section ``model``; ``paths`` names folders as the server sees them."""
+def model_keys(container: bool) -> tuple[Key, ...]:
+    """Keys of the section ``model``; folders have the names that a server has for them, in a ``container`` or not."""
     return (
         REVISION,
         Key(
@@ -48,7 +49,7 @@ def model_keys(paths: Paths) -> tuple[Key, ...]:
         Key(
             path="model.adapters",
             is_asked=lambda d: d.spec.model.adapters is not None and bool(d.spec.model.adapters.modules),
-            ways=(flag("lora_adapters", lambda d: _adapters(d, paths)),),
+            ways=(flag("lora_adapters", lambda d: _adapters(d, Paths(deployment=d, container=container))),),
             advice="merge the adapters into the checkpoint",
         ),
         Key(
@@ -249,11 +250,12 @@ OTHERS = (
 )
 
 
-def keys(paths: Paths) -> tuple[Key, ...]:
+@cache
+def keys(*, container: bool) -> tuple[Key, ...]:
     """All keys, in the order in which their flags are written."""
-    return (*model_keys(paths), *LIMITS, *PARALLEL, *KV_CACHE, *OTHERS)
+    return (*model_keys(container), *LIMITS, *PARALLEL, *KV_CACHE, *OTHERS)
 
 
 def inexpressible(deployment: Deployment) -> tuple[Diagnostic, ...]:
     """What the spec asks for and this version has no flag for."""
-    return explain(deployment, keys(Paths(deployment=deployment, container=False)), "TGI")
+    return explain(deployment, keys(container=False), "TGI")

@@ -26,10 +26,10 @@ def lower(deployment: Deployment) -> Launch:
     """The command, environment, image and health check that mean the deployment."""
     here, inside = Paths(deployment=deployment, container=False), Paths(deployment=deployment, container=True)
     server = deployment.spec.server
-    said = lowering.say(deployment, keys(here))
+    said = lowering.say(deployment, keys(container=False))
     values = _values(deployment, said, here, server.host)
     in_container = _values(
-        deployment, lowering.say(deployment, keys(inside)), inside, lowering.EVERY_ADDRESS
+        deployment, lowering.say(deployment, keys(container=True)), inside, lowering.EVERY_ADDRESS
     ) | {"hostname": lowering.EVERY_ADDRESS}
     environment = lowering.environment_of(deployment)
     secrets = dict(environment.secrets)

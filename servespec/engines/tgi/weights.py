@@ -9,6 +9,7 @@ from dataclasses import replace
 
 from servespec.deployment import Deployment
 from servespec.memory.budget import Term
+from servespec.memory.remembered import remembered
 from servespec.memory.shards import shard_shape
 from servespec.models.facts import Part, Quantization, TensorGroup, TensorKind
 from servespec.models.quantization import by_format, checkpoint_bytes, online_quantization
@@ -26,6 +27,11 @@ def quantization_of(deployment: Deployment) -> Quantization | None:
 
 def weights(deployment: Deployment) -> Term:
     """Bytes of the tensors of one shard; a tied output layer is loaded a second time. Raises UnmodelledError."""
+    return _weights(deployment, 0)
+
+
+@remembered
+def _weights(deployment: Deployment, stage: int) -> Term:
     shards = deployment.settings.integer("num_shard")
     dtype = str(deployment.settings.value("dtype"))
     quantization = quantization_of(deployment)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import cache
 
 from servespec.deployment import Deployment, SettingValue
 from servespec.diagnostics import Diagnostic, Severity
@@ -24,8 +25,8 @@ LOOKUP_WORDS = 5
 """ngram's prompt_lookup_max where it has to be given: what later versions take (vllm 0.8.3 SpeculativeConfig)."""
 
 
-def model_keys(paths: Paths) -> tuple[Key, ...]:
-    """Keys of the section ``model``; ``paths`` names folders as the server sees them."""
+def model_keys(container: bool) -> tuple[Key, ...]:
+    """Keys of the section ``model``; folders have the names that a server has for them, in a ``container`` or not."""
     return (
         REVISION,
         DTYPE,
@@ -34,7 +35,12 @@ def model_keys(paths: Paths) -> tuple[Key, ...]:
         Key(
             path="model.adapters",
             is_asked=lambda d: d.spec.model.adapters is not None,
-            ways=(Way(flags=("enable_lora",), values=lambda d: _adapters(d, paths)),),
+            ways=(
+                Way(
+                    flags=("enable_lora",),
+                    values=lambda d: _adapters(d, Paths(deployment=d, container=container)),
+                ),
+            ),
             advice="merge the adapters into the checkpoint",
         ),
     )
@@ -132,7 +138,7 @@ KV_CACHE = (
 )
 
 
-def speculative_keys(paths: Paths) -> tuple[Key, ...]:
+def speculative_keys(container: bool) -> tuple[Key, ...]:
     """The section ``speculative``: one JSON flag since 0.8.2, several flags before."""
     return (
         Key(
@@ -141,11 +147,13 @@ def speculative_keys(paths: Paths) -> tuple[Key, ...]:
             ways=(
                 Way(
                     flags=("speculative_config",),
-                    values=lambda d: {"speculative_config": _speculative_config(d, paths)},
+                    values=lambda d: {
+                        "speculative_config": _speculative_config(d, Paths(deployment=d, container=container))
+                    },
                 ),
                 Way(
                     flags=("speculative_model", "num_speculative_tokens"),
-                    values=lambda d: _speculative_flags(d, paths),
+                    values=lambda d: _speculative_flags(d, Paths(deployment=d, container=container)),
                     holds=lambda d: (
                         d.spec.speculative is not None
                         and (d.spec.speculative.method == "ngram" or d.spec.speculative.model is not None)
@@ -186,11 +194,12 @@ def _speculative_flags(deployment: Deployment, paths: Paths) -> Mapping[str, Set
     }
 
 
-def keys(paths: Paths) -> tuple[Key, ...]:
+@cache
+def keys(*, container: bool) -> tuple[Key, ...]:
     """All keys, in the order in which their flags are written."""
-    return (*model_keys(paths), *LIMITS, *PARALLEL, *KV_CACHE, *speculative_keys(paths))
+    return (*model_keys(container), *LIMITS, *PARALLEL, *KV_CACHE, *speculative_keys(container))
 
 
 def inexpressible(deployment: Deployment) -> tuple[Diagnostic, ...]:
     """What the spec asks for and this version has no flag for."""
-    return explain(deployment, keys(Paths(deployment=deployment, container=False)), "vLLM")
+    return explain(deployment, keys(container=False), "vLLM")

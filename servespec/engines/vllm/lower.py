@@ -31,7 +31,7 @@ ORCHESTRATED = frozenset({"host", "port", "served_model_name"})
 def lower(deployment: Deployment) -> Launch:
     """The command, environment, image and health check that mean the deployment."""
     here, inside = Paths(deployment=deployment, container=False), Paths(deployment=deployment, container=True)
-    said = lowering.say(deployment, keys(here))
+    said = lowering.say(deployment, keys(container=False))
     model = here(deployment.spec.model.id)
     values = _values(deployment, said, here, deployment.spec.server.host)
     config, beside = _config(
@@ -91,7 +91,7 @@ def _values(deployment: Deployment, said: Said, paths: Paths, host: str) -> dict
 
 
 def _container_flags(deployment: Deployment, inside: Paths) -> tuple[str, ...]:
-    said = lowering.say(deployment, keys(inside))
+    said = lowering.say(deployment, keys(container=True))
     values = _values(deployment, said, inside, lowering.EVERY_ADDRESS) | {"host": lowering.EVERY_ADDRESS}
     return (inside(deployment.spec.model.id), *lowering.words(deployment, values))
 
