@@ -50,9 +50,9 @@ class Mamba2:
         return self.heads * self.head_dim
 
     @property
-    def channels(self) -> int:
-        """Channels of the convolution: values, B and C."""
-        return self.inner + 2 * self.groups * self.state
+    def grouped(self) -> int:
+        """Rows of B and C, which the heads of a group share."""
+        return 2 * self.groups * self.state
 
     @classmethod
     def nemotron(cls, config: Config) -> Mamba2:
@@ -88,28 +88,37 @@ class Mamba2:
 
 
 def mamba2_tensors(shape: Mamba2, hidden: int, block: str, layers: Layers) -> Groups:
-    """Tensors of Mamba 2 mixers; ``block`` is the mixer's path."""
+    """Tensors of Mamba 2 mixers; ``block`` is the mixer's path.
+
+    B and C have a row for each state of a group: a group that ranks cannot share is on each of them
+    (extra_groups_for_head_shards of vllm/model_executor/layers/mamba/mamba_utils.py, and of SGLang).
+    """
+    projected, convolved = 2 * shape.inner + shape.heads, f"{block}.conv1d"
     groups: Groups = (
+        *linear(f"{block}.in_proj", projected, hidden, layers, Split.rows, bias=shape.bias),
         *linear(
             f"{block}.in_proj",
-            shape.inner + shape.channels + shape.heads,
+            shape.grouped,
             hidden,
             layers,
-            Split.rows,
+            Split.heads,
+            heads=shape.groups,
             bias=shape.bias,
         ),
-        *parameter(
-            f"{block}.conv1d.weight",
-            (shape.channels, 1, shape.kernel),
-            layers,
-            split=Split.rows,
-            kind=TensorKind.conv,
-        ),
     )
-    if shape.conv_bias:
+    for rows, split, heads in ((shape.inner, Split.rows, 0), (shape.grouped, Split.heads, shape.groups)):
         groups += parameter(
-            f"{block}.conv1d.bias", (shape.channels,), layers, split=Split.rows, kind=TensorKind.bias
+            f"{convolved}.weight",
+            (rows, 1, shape.kernel),
+            layers,
+            split=split,
+            heads=heads,
+            kind=TensorKind.conv,
         )
+        if shape.conv_bias:
+            groups += parameter(
+                f"{convolved}.bias", (rows,), layers, split=split, heads=heads, kind=TensorKind.bias
+            )
     for name in ("A_log", "D", "dt_bias"):
         groups += parameter(f"{block}.{name}", (shape.heads,), layers, split=Split.rows)
     if shape.gated_norm:
@@ -121,13 +130,14 @@ def mamba2_tensors(shape: Mamba2, hidden: int, block: str, layers: Layers) -> Gr
 
 
 def mamba2_states(shape: Mamba2, layers: Layers, dtype: str | None = None) -> KVLayers:
-    """The convolution's last inputs and the recurrent state of Mamba 2."""
+    """The convolution's last inputs (x, then B and C, of which a single group is on every rank) and the state."""
     return KVLayers(
         kind=KVKind.recurrent,
         layers=layers,
         state_type="mamba2",
         states=(
-            StateTensor((shape.kernel - 1, shape.channels), 1),
+            StateTensor((shape.kernel - 1, shape.inner), 1),
+            StateTensor((shape.kernel - 1, shape.grouped), 1 if shape.groups > 1 else None),
             StateTensor((shape.heads, shape.head_dim, shape.state), 0, dtype),
         ),
     )
