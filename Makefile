@@ -37,6 +37,7 @@ format: venv
 
 golden: venv
 	$(BIN)/python scripts/golden.py
+	$(BIN)/python scripts/commands.py
 
 accuracy: venv
 	$(BIN)/python -m benchmarks.accuracy --rivals --output docs/accuracy.md

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from rich.status import Status
 
     from servespec.deployment import Deployment
+    from servespec.report.model import CheckReport
     from servespec.runtime import Place, Running
 
 
@@ -54,13 +55,27 @@ def deployment_of(
     engine = target or next(iter(engines), None)
     if loaded.spec is None or engine is None or not (force or is_up):
         report = check((loaded,), targets=(engine,) if engine else (), online=online)
+        checked = report.files[0].targets[0].deployment if report.files[0].targets else None
         if loaded.spec is None or engine is None or report.count(Severity.error):
-            hint = "" if loaded.spec is None else "\n(--force starts it all the same)"
-            raise RefusedError(f"the check refuses it\n{write(report, 'text')}{hint}")
-        checked = report.files[0].targets[0].deployment
+            hint = "" if checked is None or loaded.spec is None else "\n(--force starts it all the same)"
+            raise RefusedError(f"the check refuses it\n\n{write(_errors_of(report), 'text')}{hint}")
         if checked is not None:
             return checked
     return resolve(loaded.spec, engine, loaded.directory, online=online, is_up=is_up)
+
+
+def _errors_of(report: CheckReport) -> CheckReport:
+    """The report without what does not stand in the way."""
+    from dataclasses import replace
+
+    from servespec.diagnostics import Severity
+    from servespec.report.model import CheckReport
+
+    files = (
+        replace(file, diagnostics=tuple(d for d in file.diagnostics if d.severity is Severity.error))
+        for file in report.files
+    )
+    return CheckReport(files=tuple(files))
 
 
 def choose_place(deployment: Deployment, engine_python: Path | None, compose: str | None) -> Place:

@@ -110,6 +110,20 @@ def test_a_spec_that_the_check_refuses_is_not_started(spec: Path, capsys: pytest
     err = capsys.readouterr().err
     assert "the check refuses it" in err
     assert "--force" in err
+    assert "SV101 error" in err
+    assert "info" not in err
+
+
+def test_what_force_cannot_start_is_not_said_to_start_with_it(
+    spec: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    document = json.loads(spec.read_text())
+    document["hardware"] = {"gpu": "H1000"}
+    spec.write_text(json.dumps(document))
+    assert invoke(["run", str(spec), "-t", "vllm"]) == 1
+    err = capsys.readouterr().err
+    assert "no GPU named 'H1000'" in err
+    assert "--force" not in err
 
 
 def test_an_engine_that_is_not_installed_is_said_to_be_missing(
