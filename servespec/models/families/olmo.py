@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from servespec.models.config import MOST_EXPERTS, Config
-from servespec.models.facts import MoE, Split, Stage
+from servespec.models.facts import MoE, Stage
 from servespec.models.families.architecture import Architecture, attention_layers
 from servespec.models.families.blocks import (
     Dimensions,
@@ -62,9 +62,8 @@ def build(config: Config) -> Architecture:
     if kind != "olmo":
         groups += norm("model.norm", size.hidden, stage=Stage.last)
         for name, heads in (("q_norm", size.heads), ("k_norm", size.kv_heads)):
-            groups += norm(
-                f"{block}.self_attn.{name}", heads * size.head_dim, layers, split=Split.heads, heads=heads
-            )
+            # over all heads: each rank keeps the whole norm (vLLM 0.32.0 and SGLang 0.5.23, models/olmo2.py, olmoe.py)
+            groups += norm(f"{block}.self_attn.{name}", heads * size.head_dim, layers)
     moe = None
     if kind == "olmoe":
         count = config.size("num_experts", most=MOST_EXPERTS)

@@ -159,16 +159,13 @@ def _module(
 
 def _piece(deployment: Deployment, group: TensorGroup) -> Piece:
     tensor_parallel = deployment.settings.integer("tensor_parallel_size")
-    whole_experts = group.kind is TensorKind.expert and deployment.settings.flag("enable_expert_parallel")
+    of_experts = group.kind is TensorKind.expert or group.experts > 1
+    whole_experts = of_experts and deployment.settings.flag("enable_expert_parallel")
     experts = experts_on_rank(deployment, group.experts) if group.experts > 1 else 1
     in_tower = group.part in (Part.vision, Part.audio)
     replicated = in_tower and deployment.settings.value("mm_encoder_tp_mode") == "data"
     ranks = 1 if whole_experts or replicated else tensor_parallel
-    if (
-        group.kind is TensorKind.expert
-        and not whole_experts
-        and holds(EXPERTS_SPAN_REPLICAS, deployment.version)
-    ):
+    if of_experts and not whole_experts and holds(EXPERTS_SPAN_REPLICAS, deployment.version):
         ranks *= deployment.settings.integer("data_parallel_size")
     padding = VOCABULARY_PADDING if group.part in (Part.decoder, Part.mtp) else 1
     return Piece(
