@@ -41,9 +41,10 @@ def command(
         sys.stdout.write(as_json(found.comparison, found))
     else:
         sys.stdout.write(as_text(found.comparison, found))
-    if fix and found.text != text:
-        write_atomically(str(file), found.text)
-        sys.stderr.write(f"{file} is rewritten\n")
+    if found.text != text:
+        if fix:
+            write_atomically(str(file), found.text)
+        sys.stderr.write(f"{file} is rewritten\n" if fix else f"{file} is as it was: --fix rewrites it\n")
     return 1 if found.open_problems else 0
 
 

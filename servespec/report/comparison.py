@@ -45,7 +45,7 @@ def _versions(engine: EngineComparison) -> str:
 def _changes(engine: str, upgrade: Upgrade | None) -> Iterator[str]:
     for change in upgrade.changes if upgrade is not None else ():
         if change.engine == engine:
-            state = "rewritten" if change.give is not None else "to decide" if change.is_needed else "note"
+            state = "rewrite" if change.give is not None else "to decide" if change.is_needed else "note"
             yield f"  {state:<9} args.{change.name}: {change.message}"
 
 

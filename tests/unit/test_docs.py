@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 from typing import Any
 
@@ -59,6 +60,13 @@ def test_the_reference_of_the_commands_is_fresh() -> None:
         check=False,
     )
     assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_the_extras_of_the_readme_are_those_of_the_package() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    line = next(text for text in PAGES[0].read_text(encoding="utf-8").split("\n\n") if "extras:" in text)
+    named = set(re.findall(r"`(\w+)`", line.partition("extras:")[2]))
+    assert named == set(project["optional-dependencies"]) - {"dev"}
 
 
 def test_every_format_of_render_is_in_the_page_of_artefacts() -> None:

@@ -166,3 +166,20 @@ def test_the_value_of_a_flag_that_went_is_kept_and_not_said_to_be_left_out(
     assert 'swap_space: "4"' in out
     assert "has no flag --swap-space" in out
     assert "left out" not in out
+
+
+def test_upgrade_says_whether_the_file_is_rewritten(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "old.yaml"
+    path.write_text(
+        "servespec: v1\nname: old\nmodel: {id: mistralai/Mistral-7B-Instruct-v0.3}\nhardware: {gpu: H100}\n"
+        "targets: {vllm: {version: 0.10.0, args: {swap_space: 4}}}\n"
+    )
+    before = path.read_text()
+    assert invoke(["upgrade", str(path), "--to", "vllm=0.33.0"]) == 0
+    assert "--fix rewrites it" in capsys.readouterr().err
+    assert path.read_text() == before
+    assert invoke(["upgrade", str(path), "--to", "vllm=0.33.0", "--fix"]) == 0
+    assert capsys.readouterr().err == f"{path} is rewritten\n"
+    assert "swap_space" not in path.read_text()
