@@ -1,4 +1,4 @@
-"""Renew the artefacts of the examples under tests/golden/examples.
+"""Renew the artefacts of the examples under tests/golden/examples, and those of the example repository.
 
 python scripts/golden_artefacts.py           write
 python scripts/golden_artefacts.py --check   exit 1 when what is committed differs
@@ -11,10 +11,13 @@ import os
 import sys
 from pathlib import Path
 
+from ruamel.yaml import YAML
+
 from servespec.render.request import make
 
 ROOT = Path(__file__).resolve().parents[1]
 GOLDEN = ROOT / "tests" / "golden" / "examples"
+REPOSITORY = ROOT / "examples" / "infra-repo"
 IN_EVERY_FORMAT = ("tiny-cpu", "three-engines", "llama-production", "deepseek-v3-2x8xh200")
 """Examples whose artefacts are kept in all formats; of the others these two say enough."""
 FORMATS = ("compose", "shell")
@@ -32,6 +35,24 @@ def artefacts() -> dict[Path, str]:
         if made.is_refused:
             raise SystemExit(f"{spec} is refused:\n{made.report}")
         files |= {GOLDEN / spec.stem / artefact.path: artefact.text for artefact in made.artefacts}
+    return files | of_the_repository()
+
+
+def of_the_repository() -> dict[Path, str]:
+    """What the example repository has under ``deploy/``: each hook of its pre-commit configuration names some."""
+    os.chdir(REPOSITORY)
+    files: dict[Path, str] = {}
+    options = argparse.ArgumentParser()
+    options.add_argument("spec")
+    options.add_argument("--format", action="append")
+    options.add_argument("--output", type=Path)
+    for hook in YAML(typ="safe").load(Path(".pre-commit-config.yaml"))["repos"][0]["hooks"]:
+        if hook["id"] == "servespec-render-check":
+            wanted = options.parse_args(hook["args"])
+            made = make(wanted.spec, formats=wanted.format, folder=wanted.output)
+            files |= {
+                REPOSITORY / wanted.output / artefact.path: artefact.text for artefact in made.artefacts
+            }
     return files
 
 
