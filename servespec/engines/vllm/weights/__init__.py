@@ -4,6 +4,7 @@
 them, and the buffers that modules make at construction.
 """
 
-from servespec.engines.vllm.weights.term import loading_peak, offloaded_bytes, weights_term
+from servespec.engines.vllm.weights.offload import offloaded_bytes
+from servespec.engines.vllm.weights.term import loading_peak, weights_term
 
 __all__ = ["loading_peak", "offloaded_bytes", "weights_term"]

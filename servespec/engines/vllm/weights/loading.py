@@ -14,6 +14,7 @@ from servespec.engines.vllm.placement import loads_towers
 from servespec.engines.vllm.quantization import effective_quantization
 from servespec.engines.vllm.weights.allocator import CachingAllocator
 from servespec.engines.vllm.weights.kernels import Kernel, kernel_for
+from servespec.engines.vllm.weights.latent import latent_copies
 from servespec.engines.vllm.weights.lora import adapter_sizes
 from servespec.engines.vllm.weights.modules import Module
 from servespec.engines.vllm.weights.storage import all_stored_sizes, stored_sizes
@@ -99,6 +100,7 @@ def model_buffers(deployment: Deployment, modules: tuple[Module, ...]) -> Iterat
     yield from scratch_buffers(
         deployment, {module.layer for module in modules if module.part is Part.decoder}
     )
+    yield from latent_copies(deployment, modules)
     if not deployment.model.is_multimodal:
         return
     extra = deployment.model.extra

@@ -17,6 +17,7 @@ from servespec.engines.vllm.weights.loading import (
 )
 from servespec.engines.vllm.weights.lora import adapter_sizes
 from servespec.engines.vllm.weights.modules import Module, modules
+from servespec.engines.vllm.weights.offload import offloaded_bytes
 from servespec.engines.vllm.weights.storage import all_stored_sizes
 from servespec.memory.budget import Term
 from servespec.memory.elements import element_bytes
@@ -87,14 +88,6 @@ def loading_peak(deployment: Deployment, stage: int, loaded_bytes: int) -> int:
     stages = deployment.settings.integer("pipeline_parallel_size")
     layers = stage_layers(deployment.model.layers, stages, deployment.version)[stage]
     return max(loaded_bytes, whole_bytes(deployment, modules(deployment, stage, layers)))
-
-
-def offloaded_bytes(deployment: Deployment) -> int:
-    """cpu_offload_gb, which model runner V2 does not act upon (h200-vllm-0.25.1: no effect)."""
-    given = deployment.settings.value("cpu_offload_gb")
-    if deployment.settings.value("model_runner") == "v2" or not isinstance(given, int | float):
-        return 0
-    return int(given * 2**30)
 
 
 def _parts(deployment: Deployment, loaded: tuple[Module, ...]) -> dict[str, int]:

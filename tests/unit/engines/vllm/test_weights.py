@@ -18,6 +18,7 @@ from tests.unit.engines.vllm.deployments import (
 )
 
 MIB = 2**20
+GIB = 2**30
 LLAMA_8B_BYTES = 16_110_920_192
 
 
@@ -180,3 +181,31 @@ def test_a_vision_tower_brings_buffers_of_its_own() -> None:
     with_tower = weights_term(deploy(config=found.config, limits=limits), 0).size_bytes
     without = weights_term(deploy(config=found.config, args=none, limits=limits), 0).size_bytes
     assert (with_tower - without) / 2**30 == pytest.approx(1.28, abs=0.02)
+
+
+def latent_weights(model: str, version: str, **sections: Any) -> float:
+    found = read(model)
+    assert found is not None
+    deployment = deploy(config=found.config, version=version, limits={"max_model_len": 8192}, **sections)
+    return weights_term(deployment, 0).size_bytes / GIB
+
+
+def test_0_7_keeps_absorbed_projections_beside_those_of_latent_attention() -> None:
+    """DeepSeek-R1 on eight H200, vllm 0.7.3: "model weights take 83.88GiB"."""
+    eight: dict[str, Any] = {"gpu": "H200-141GB", "parallel": {"tensor": 8}}
+    assert latent_weights("deepseek-ai/DeepSeek-R1", "0.7.3", **eight) == pytest.approx(83.88, abs=0.02)
+
+
+def test_a_quantized_latent_projection_is_kept_once_more_in_the_models_type() -> None:
+    eight: dict[str, Any] = {"gpu": "H200-141GB", "parallel": {"tensor": 8}}
+    copies = latent_weights("deepseek-ai/DeepSeek-R1", "0.8.5", **eight) - latent_weights(
+        "deepseek-ai/DeepSeek-R1", "0.7.0", **eight
+    )
+    assert copies == pytest.approx(61 * 512 * 16 * 256 * 2 / GIB, rel=0.05)
+
+
+def test_layers_in_host_memory_keep_their_absorbed_projections_there() -> None:
+    """DeepSeek-Coder-V2-Lite on 0.7.2 with cpu_offload_gb 30: 0.80 GiB stay."""
+    model = "deepseek-ai/DeepSeek-Coder-V2-Lite-Instruct"
+    assert latent_weights(model, "0.7.2", args={"cpu_offload_gb": 30}) == pytest.approx(0.80, abs=0.1)
+    assert latent_weights(model, "0.7.2") - latent_weights(model, "0.8.5") > 1.5
