@@ -20,14 +20,15 @@ def command(
         bool, typer.Option("--check", help="Write nothing; exit with 1 where a lock does not agree.")
     ] = False,
     online: Annotated[
-        bool, typer.Option("--online", help="Let model configurations come from the Hub, to be kept.")
+        bool,
+        typer.Option("--online", help="Ask the Hub for configurations and registries for image digests."),
     ] = False,
 ) -> int:
     """Pin what a verdict rests on in servespec.lock.
 
     With the lock beside the specs, `servespec check` says the same offline, later, elsewhere. It pins model revisions
-    and configurations (kept whole where the catalogue has none), engine versions, image digests that the specs name,
-    and calibrations. Nothing is looked up on the network without --online.
+    and configurations (kept whole where the catalogue has none), engine versions, images with their digests, by which
+    they are rendered from then on, and calibrations. Nothing is looked up on the network without --online.
     """
     from servespec.cli._inputs import load_inputs, unreadable, write_atomically
     from servespec.lock import make, merged, text_of
@@ -42,10 +43,14 @@ def command(
         return _check(folders)
     for folder, group in folders.items():
         specs = [loaded.spec for loaded in group if loaded.spec is not None]
-        document = merged(read_lock(folder / NAME), make(specs, folder, online=online))
+        document = merged(read_lock(folder / NAME), make(specs, folder, online=online, tell=_tell))
         write_atomically(str(folder / NAME), text_of(document))
         sys.stdout.write(f"{folder / NAME}: {', '.join(spec.name for spec in specs)}\n")
     return 0
+
+
+def _tell(what: str) -> None:
+    sys.stderr.write(f"servespec: {what}\n")
 
 
 def _check(folders: dict[Path, list[LoadedSpec]]) -> int:

@@ -56,6 +56,7 @@ def drift(spec: Spec, directory: Path) -> Iterator[Drift]:
             if one.get(part) != other[part]:
                 key = place if part == "calibration" else f"{place}.{part}"
                 yield Drift(key, f"{part} of {engine}", one.get(part), other[part])
+                break  # another version has another image and other calibrations
 
 
 def _of_model(place: str, then: object, now: dict[str, Any] | None) -> Iterator[Drift]:

@@ -1,8 +1,9 @@
-"""``servespec.lock`` beside a spec: configurations of models that the catalogue does not have."""
+"""``servespec.lock`` beside a spec: configurations of models that the catalogue does not have, digests of images."""
 
 from __future__ import annotations
 
 import json
+import re
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ from servespec.models.sources.found import Found, read_json
 
 NAME = "servespec.lock"
 SCHEMA = "lock.v1"
+IMAGE_DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
 
 
 def read_lock(path: Path) -> dict[str, Any] | None:
@@ -65,3 +67,18 @@ def read(model: str, revision: str | None, directory: Path) -> Found | None:
             f"{path}: the configuration of {model} is not the one that was locked: lock it anew"
         )
     return found
+
+
+def locked_digest(image: str, spec: str, engine: str, directory: Path) -> str | None:
+    """The digest that a spec's image is pinned to; None where there is no lock, or it has another image.
+
+    Raises SourceError for a file that is no lock.
+    """
+    document = read_lock(directory / NAME)
+    entry: Any = None if document is None else document["specs"].get(spec)
+    for key in ("targets", engine):
+        entry = entry.get(key) if isinstance(entry, dict) else None
+    if not isinstance(entry, dict) or entry.get("image") != image:
+        return None
+    found = entry.get("image_digest")
+    return found if isinstance(found, str) and IMAGE_DIGEST.fullmatch(found) else None

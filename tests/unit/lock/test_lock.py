@@ -9,6 +9,7 @@ import pytest
 
 from servespec.check import check_file
 from servespec.cli import invoke
+from servespec.errors import SourceError
 from servespec.memory.budget import Verdict
 from servespec.models.sources import catalogue
 from servespec.models.sources.found import Found
@@ -16,6 +17,7 @@ from servespec.report.model import FileReport
 from servespec.spec.loader import load
 
 REVISION = "0123456789abcdef0123456789abcdef01234567"
+DIGEST = f"sha256:{'d' * 64}"
 SPEC = f"""\
 servespec: v1
 name: small
@@ -31,7 +33,8 @@ targets:
 
 @pytest.fixture
 def spec(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A spec of a model that only the Hub has. The Hub is a double: it gives a configuration of the catalogue."""
+    """A spec of a model that only the Hub has. Hub and registries are doubles: the one gives a configuration of the
+    catalogue, the others a digest."""
     known = catalogue.read("HuggingFaceTB/SmolLM2-135M-Instruct")
     assert known is not None
 
@@ -40,6 +43,7 @@ def spec(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         return Found(config=known.config, source=f"Hub {model}@{REVISION[:12]}", revision=REVISION)
 
     monkeypatch.setattr("servespec.models.sources.hub.read", read)
+    monkeypatch.setattr("servespec.lock.registry.digest_of", lambda image: DIGEST)
     path = tmp_path / "small.yaml"
     path.write_text(SPEC, "utf-8")
     return path
@@ -98,6 +102,38 @@ def test_an_image_with_a_digest_is_pinned(spec: Path, capsys: pytest.CaptureFixt
     assert document["specs"]["small"]["targets"]["vllm"]["image_digest"] == f"sha256:{'a' * 64}"
     spec.write_text(with_image.replace("a" * 64, "b" * 64), "utf-8")
     assert [key for key, _ in drifts(spec)] == ["targets.vllm.image"]
+
+
+def rendered(spec: Path, capsys: pytest.CaptureFixture[str]) -> str:
+    capsys.readouterr()
+    assert invoke(["render", str(spec), "-f", "compose"]) == 0
+    return capsys.readouterr().out
+
+
+def test_an_image_is_rendered_by_the_digest_that_the_lock_has(
+    spec: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert invoke(["lock", "--online", str(spec)]) == 0
+    assert f"image: vllm/vllm-openai:v0.25.1@{DIGEST}" in rendered(spec, capsys)
+    assert invoke(["lock", str(spec)]) == 0  # offline, what was found is kept
+    assert f"image: vllm/vllm-openai:v0.25.1@{DIGEST}" in rendered(spec, capsys)
+    assert drifts(spec) == []
+    spec.write_text(SPEC.replace("0.25.1", "0.25.0"), "utf-8")
+    assert f"@{DIGEST}" not in rendered(spec, capsys)  # it is no digest of another image
+
+
+def test_a_registry_that_tells_nothing_is_named_and_the_rest_is_locked(
+    spec: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def refuse(image: str) -> str:
+        raise SourceError(f"the registry tells no digest of {image}: it answers with 403")
+
+    monkeypatch.setattr("servespec.lock.registry.digest_of", refuse)
+    assert invoke(["lock", "--online", str(spec)]) == 0
+    assert "vllm/vllm-openai:v0.25.1: it answers with 403; it is not pinned" in capsys.readouterr().err
+    document = json.loads(spec.with_name("servespec.lock").read_text("utf-8"))
+    assert document["specs"]["small"]["targets"]["vllm"]["image_digest"] is None
+    assert document["configurations"]
 
 
 def test_a_new_calibration_is_drift(spec: Path) -> None:
