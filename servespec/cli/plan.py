@@ -82,6 +82,7 @@ def command(
     from servespec.plan.prices import read
     from servespec.plan.report import as_json, as_text
     from servespec.plan.winner import confirm, text_of
+    from servespec.report.style import style_of
     from servespec.spec.loader import load
 
     if output is not None and output.exists() and not force:
@@ -102,7 +103,9 @@ def command(
         network_gbps=network_gbps,
     )
     found = plan(loaded.spec, loaded.directory, wishes, online=online)
-    sys.stdout.write(as_json(found) if output_format == "json" else as_text(found))
+    sys.stdout.write(
+        as_json(found) if output_format == "json" else as_text(found, style_of(sys.stdout).width)
+    )
     if found.best is None:
         return 1
     if output is not None:

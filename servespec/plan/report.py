@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from dataclasses import asdict
+from textwrap import wrap
 from typing import TYPE_CHECKING, Any
 
 from servespec.plan.roofline import FAST, SLOW, Machine
@@ -48,46 +49,82 @@ CONSTRAINTS = {
 }
 
 
-def as_text(plan: Plan) -> str:
-    """The answers as a table, what the estimates rest on, and why the rest does not serve."""
-    return "\n".join(_lines(plan)) + "\n"
+def as_text(plan: Plan, width: int = 80) -> str:
+    """The answers as a table, what the estimates rest on, and why the rest does not serve, in ``width`` columns."""
+    return "\n".join(_lines(plan, width)) + "\n"
 
 
-def _lines(plan: Plan) -> Iterator[str]:
+def _wrapped(text: str, width: int, indent: str, further: str | None = None) -> list[str]:
+    later = indent if further is None else further
+    return wrap(text, width, initial_indent=indent, subsequent_indent=later, break_on_hyphens=False)
+
+
+def _lines(plan: Plan, width: int) -> Iterator[str]:
     demand, workload = plan.demand, plan.demand.workload
     rate = workload.requests_per_second
     arrival = f"{rate:g} requests/s" if rate is not None else f"{workload.concurrency:,} requests in flight"
     assumed = "" if plan.spec.workload else " (the default: the spec has no workload)"
-    yield f"{plan.spec.name}: {workload.input_tokens:,} tokens in, {workload.output_tokens:,} out, {arrival}{assumed}"
-    shown = [*plan.answers, *(fit for fit in plan.of_each if fit not in plan.answers)]
-    if shown:
-        yield ""
-        price = "price/h" if plan.prices else ""
-        yield (
-            f"  {'GPUs':>4} {price:>8} {'GPU':<20} {'replicas × each':<28} {'engine':<14} {'KV room':>8} "
-            f"{'≈ ITL ms':>12} {'≈ TTFT ms':>12} {'≈ tokens/s':>15}"
-        )
-    for fit in shown:
-        yield _row(plan, fit)
-        if title := concessions(plan, fit):
-            yield f"       with {title}"
-        if fit not in plan.answers:
-            yield "       (the best of its kind that was asked for; an answer above needs no more of anything)"
+    yield from _wrapped(
+        f"{plan.spec.name}: {workload.input_tokens:,} tokens in, {workload.output_tokens:,} out, {arrival}{assumed}",
+        width,
+        "",
+    )
+    yield from _table(plan)
     if plan.best is not None:
         yield ""
-        yield f"  ≈ {what_estimates_rest_on(plan)}"
-        yield (
-            f"  Sizes are taken at the slow end, for {demand.headroom:g} × a rate. KV room: requests that the KV cache "
-            "holds ÷ those in flight."
+        yield from _wrapped(f"≈ {what_estimates_rest_on(plan)}.", width, "  ")
+        yield from _wrapped(
+            f"Sizes are taken at the slow end, for {demand.headroom:g} × a rate. KV room: requests that the KV cache "
+            "holds ÷ those in flight.",
+            width,
+            "  ",
         )
         if plan.demand.objectives is None and rate is not None:
-            yield "  No objectives are given, so the KV cache is filled: objectives.itl_ms and ttft_ms bound the latency."
-        yield f"  Replicas by {plan.best.sizing.limit}: {reckoning(plan.best)}"
-    yield from _why_not(plan)
+            yield from _wrapped(
+                "No objectives are given, so the KV cache is filled: objectives.itl_ms and ttft_ms bound the latency.",
+                width,
+                "  ",
+            )
+        yield from _wrapped(f"Replicas by {plan.best.sizing.limit}: {reckoning(plan.best)}", width, "  ")
+    yield from _why_not(plan, width)
     yield ""
     yield (
         f"{plan.candidates:,} configurations in {plan.seconds:.2f} s, {plan.exact:,} of them by the engine's own budget"
     )
+
+
+def _table(plan: Plan) -> Iterator[str]:
+    """The answers, each column as wide as what stands in it; ≈ marks estimates."""
+    shown = [*plan.answers, *(fit for fit in plan.of_each if fit not in plan.answers)]
+    if not shown:
+        return
+    heads = (
+        "GPUs",
+        "price/h",
+        "GPU",
+        "replicas × each",
+        "engine",
+        "KV room",
+        "≈ITL ms",
+        "≈TTFT ms",
+        "≈tokens/s",
+    )
+    rows = [heads, *(_cells(plan, fit) for fit in shown)]
+    wanted = [index for index in range(len(heads)) if index != 1 or plan.prices]
+    widths = [max(len(row[index]) for row in rows) for index in wanted]
+    yield ""
+    for row, fit in zip(rows, (None, *shown), strict=True):
+        cells = (
+            f"{row[index]:<{width}}" if index in (2, 3, 4) else f"{row[index]:>{width}}"
+            for index, width in zip(wanted, widths, strict=True)
+        )
+        yield "  " + "  ".join(cells)
+        if fit is None:
+            continue
+        if title := concessions(plan, fit):
+            yield f"       with {title}"
+        if fit not in plan.answers:
+            yield "       (the best of its kind; an answer above needs no more of anything)"
 
 
 def what_estimates_rest_on(plan: Plan) -> str:
@@ -100,22 +137,21 @@ def what_estimates_rest_on(plan: Plan) -> str:
     return f"are estimates: from {slow} of the data sheet to {fast}"
 
 
-def _row(plan: Plan, fit: Fit) -> str:
+def _cells(plan: Plan, fit: Fit) -> tuple[str, ...]:
     candidate, sizing = fit.candidate, fit.sizing
     price = plan.price_per_hour(fit)
-    cost = "" if price is None else f"{price:,.2f}"
-    each = f"{sizing.replicas} × {candidate.split}"
-    engine = f"{candidate.engine} {fit.version}"
     slow, fast = sizing.slow, sizing.fast
-    itl = f"{fast.itl_seconds * 1e3:,.0f}…{slow.itl_seconds * 1e3:,.0f}"
-    ttft = f"{fast.ttft_seconds * 1e3:,.0f}…{slow.ttft_seconds * 1e3:,.0f}"
-    tokens = (
-        f"{sizing.replicas * slow.output_tokens_per_second:,.0f}…"
-        f"{sizing.replicas * fast.output_tokens_per_second:,.0f}"
-    )
     return (
-        f"  {fit.gpus:>4} {cost:>8} {candidate.gpu.name:<20} {each:<28} {engine:<14} {kv_room(fit):>7.1f}× "
-        f"{itl:>12} {ttft:>12} {tokens:>15}"
+        str(fit.gpus),
+        "" if price is None else f"{price:,.2f}",
+        candidate.gpu.name,
+        f"{sizing.replicas} × {candidate.split}",
+        f"{candidate.engine} {fit.version}",
+        f"{kv_room(fit):.1f}×",
+        f"{fast.itl_seconds * 1e3:,.0f}…{slow.itl_seconds * 1e3:,.0f}",
+        f"{fast.ttft_seconds * 1e3:,.0f}…{slow.ttft_seconds * 1e3:,.0f}",
+        f"{sizing.replicas * slow.output_tokens_per_second:,.0f}…"
+        f"{sizing.replicas * fast.output_tokens_per_second:,.0f}",
     )
 
 
@@ -163,7 +199,7 @@ def words_of(constraint: str) -> str:
     return CONSTRAINTS.get(constraint, f"refused by the rule {constraint}")
 
 
-def _why_not(plan: Plan) -> Iterator[str]:
+def _why_not(plan: Plan, width: int) -> Iterator[str]:
     found = reasons(plan)
     dominated = sum(sum(outcome.dominated.values()) for outcome in plan.outcomes)
     if found or dominated:
@@ -174,8 +210,8 @@ def _why_not(plan: Plan) -> Iterator[str]:
     for constraint, count, gpus, example in found[:MOST_REASONS]:
         words = words_of(constraint)
         names = ", ".join(gpus[:4]) + (f" and {len(gpus) - 4} more" if len(gpus) > 4 else "")
-        yield f"  {count:>6,}  {words}: {names}"
-        yield f"          as {example}"
+        yield from _wrapped(f"{words}: {names}", width, f"  {count:>6,}  ", " " * 10)
+        yield from _wrapped(f"as {example}", width, " " * 10, " " * 13)
 
 
 def as_json(plan: Plan) -> str:

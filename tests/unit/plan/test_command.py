@@ -60,6 +60,18 @@ def test_more_requests_never_need_fewer_gpus(spec: Path, capsys: pytest.CaptureF
     assert needed[0] < needed[-1]
 
 
+def test_text_is_a_table_as_wide_as_its_content_and_lines_of_80_columns(
+    spec: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert invoke(["plan", str(spec), "--gpus", "L4,H100"]) == 0
+    first, _, *lines = capsys.readouterr().out.splitlines()
+    assert first == "chat: 512 tokens in, 128 out, 20 requests/s"
+    table = lines[: lines.index("")]
+    assert table[0].split()[:3] == ["GPUs", "GPU", "replicas"]
+    assert [row.split()[1] for row in table[1:] if "(" not in row]
+    assert [line for line in lines[len(table) :] if len(line) > 80] == []
+
+
 def test_the_winner_is_written_as_a_spec_that_checks(spec: Path, capsys: pytest.CaptureFixture[str]) -> None:
     winner = spec.with_name("winner.yaml")
     assert invoke(["plan", str(spec), "--gpus", "L4", "-o", str(winner)]) == 0
