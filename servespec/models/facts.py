@@ -255,7 +255,7 @@ class ModelFacts:
     ``dtype_assumed``, ``kv_lora_rank``, ``q_lora_rank``, ``qk_nope_head_dim``, ``qk_rope_head_dim``, ``v_head_dim``,
     ``index_topk``, ``sparse_attention``, ``hc_mult`` (MLA and DeepSeek-V4), ``moe_latent_size``, ``expert_bias``,
     ``first_kv_shared_layer``, ``attention_k_eq_v``, ``hidden_size_per_layer_input``, ``global_head_dim`` (Gemma 4),
-    ``deepstack_layers`` (Qwen3-VL), ``mamba_chunk_size`` (Mamba 2), ``attn_res_block_size`` (Kimi-K3), ``mtp_layers_not_counted`` (the
+    ``deepstack_layers`` (Qwen3-VL), ``mamba_chunk_size`` and ``mamba_groups`` (Mamba 2), ``target_hidden_size`` (EAGLE heads), ``attn_res_block_size`` (Kimi-K3), ``mtp_layers_not_counted`` (the
     configuration speaks of MTP layers whose tensors are not in the inventory).
     """
 

@@ -31,10 +31,13 @@ ROWS: tuple[Row, ...] = (
     (EXPERTS_FP8, "H100-80GB x8", "sglang 0.5.23", {"args": {"tp_size": 8}}, "SV307"),
     ("Qwen/Qwen3-30B-A3B", "H100-80GB x8", "sglang 0.5.23", {"parallel": {"tensor": 8}, "args": {"ep_size": 16}}, "SV359"),
     (LLAMA, "H100-80GB x40", "vllm 0.32.0", {"args": {"pipeline_parallel_size": 40}}, "SV303"),
+    ("nvidia/NVIDIA-Nemotron-3-Nano-30B-A3B-BF16", "H100-80GB x16", "vllm 0.32.0", {"parallel": {"tensor": 16}}, "SV370"),
     # GPUs.
     ("Qwen/Qwen3-0.6B", "V100-16GB", "vllm 0.32.0", {}, "SV365"),
     ("Qwen/Qwen3-0.6B", "T4-16GB", "sglang 0.5.17", {}, "SV101"),
     ("deepseek-ai/DeepSeek-V4-Flash", "A100-80GB x8", "vllm 0.32.0", {"parallel": {"tensor": 8}}, "SV367"),
+    (LLAMA, "B200-180GB", "vllm 0.6.6", {}, "SV369"),
+    (LLAMA, "B200-180GB", "sglang 0.4.4", {}, "SV101"),
     # Types. Gemma in float16 is refused, so that a GPU without bfloat16 computes it in float32: twice the weights.
     ("google/gemma-3-4b-it", "T4-16GB", "vllm 0.32.0", {}, "SV101"),
     ("Qwen/Qwen2.5-7B-Instruct-AWQ", "H100-80GB", "vllm 0.32.0", {"model": {"dtype": "float32"}}, "SV366"),
@@ -96,6 +99,8 @@ def test_tgi_holds_twice_the_tokens_in_an_fp8_cache(dtype: str) -> None:
     [
         ("meta-llama/Llama-3.2-11B-Vision-Instruct", "H100-80GB", "vllm", "0.32.0"),
         ("deepseek-ai/DeepSeek-V3.2", "A100-80GB", "sglang", "0.5.23"),
+        ("deepseek-ai/DeepSeek-V4-Flash", "H200-141GB", "sglang", "0.5.9"),
+        ("Qwen/Qwen3.5-122B-A10B", "H200-141GB", "sglang", "0.5.2"),
     ],
 )
 def test_what_another_code_runs_than_the_one_that_is_modelled_is_unknown(
@@ -105,8 +110,8 @@ def test_what_another_code_runs_than_the_one_that_is_modelled_is_unknown(
         "servespec": "v1",
         "name": "unknown",
         "model": {"id": model},
-        "hardware": {"gpu": gpu, "count": 16},
-        "parallel": {"tensor": 16},
+        "hardware": {"gpu": gpu, "count": 8},
+        "parallel": {"tensor": 8},
         "targets": {engine: {"version": version}},
     }
     report = check_file(load_text(json.dumps(spec), "unknown.yaml", Path()))

@@ -14,6 +14,7 @@ from types import MappingProxyType
 from servespec.calibration.model import Conditions
 from servespec.deployment import Deployment
 from servespec.engines.sglang import shortfalls
+from servespec.engines.sglang.architectures import has_model
 from servespec.engines.sglang.device import Free, free_memory
 from servespec.engines.sglang.drafts import draft_of
 from servespec.engines.sglang.graph_tables import attention_tables
@@ -59,6 +60,12 @@ def _refuse_unmodelled(deployment: Deployment) -> None:
     # encoder-decoder is served.
     if model.is_encoder_decoder and model.vision is None:
         raise UnmodelledError(f"an encoder-decoder model ({model.architecture}) on SGLang")
+    if not has_model(model.architecture, deployment.version):
+        raise UnmodelledError(
+            f"{model.architecture} on SGLang {deployment.version}",
+            f"SGLang {deployment.version} has no model of its own for {model.architecture}: Transformers' classes are tried, if "
+            "the Transformers beside it knows them",
+        )
     capability = deployment.gpu.compute_capability
     if (
         model.extra.get("sparse_attention")

@@ -34,6 +34,7 @@ FP4_BY_MARLIN = "0.5.13"  # ModelOptFp4Config: 10.0 before, 8.0 since
 
 OLDEST_GPU = (7, 5)
 """Model loading: “SGLang only supports sm75 and above.” (model_executor, where bfloat16 is put down to float16)."""
+BLACKWELL, BLACKWELL_SINCE = (10, 0), "0.4.7"
 KERNELS_FOR_GPU = (8, 0)
 KERNELS_LEFT_TURING = "0.5.9"
 """common_ops of sgl-kernel 0.3.21 (needed by 0.5.9), sglang-kernel 0.4.0 and 0.4.5 (0.5.17) hold code for 8.0 and higher
@@ -48,6 +49,17 @@ def is_too_old(deployment: Deployment) -> bool:
 def has_no_kernels(deployment: Deployment) -> bool:
     """Whether SGLang's own kernels are published without code for this GPU."""
     return is_since(deployment.version, KERNELS_LEFT_TURING) and _is_below(deployment, KERNELS_FOR_GPU)
+
+
+def is_too_new(deployment: Deployment) -> bool:
+    """Whether the release came before PyTorch had code for the GPU (Blackwell: PyTorch 2.7, which SGLang took in 0.4.7)."""
+    gpu = deployment.gpu
+    return (
+        gpu.kind == "cuda"
+        and gpu.compute_capability is not None
+        and gpu.compute_capability >= BLACKWELL
+        and not is_since(deployment.version, BLACKWELL_SINCE)
+    )
 
 
 def _is_below(deployment: Deployment, capability: tuple[int, int]) -> bool:

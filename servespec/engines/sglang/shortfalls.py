@@ -14,6 +14,7 @@ from servespec.engines.sglang.pools import Cell
 from servespec.engines.sglang.refusals import (
     has_no_kernels,
     is_refused,
+    is_too_new,
     is_too_old,
     least_capability,
     refused_on_rocm,
@@ -80,6 +81,13 @@ def _quantization(deployment: Deployment) -> Iterator[Shortfall]:
         yield _refusal(
             f"{deployment.gpu.name} is older than compute capability 7.5: “SGLang only supports sm75 and above.”",
             "take a newer GPU, or another engine",
+        )
+        return
+    if is_too_new(deployment):
+        yield _refusal(
+            f"{deployment.gpu.name} is newer than the PyTorch of SGLang {deployment.version}: “no kernel image is available for "
+            "execution on the device”",
+            "take SGLang 0.4.7 or later",
         )
         return
     if has_no_kernels(deployment):

@@ -26,9 +26,13 @@ MODEL_TYPES = ("mamba", "falcon_mamba", "mamba2")
 
 
 def chunk_extra(config: Config) -> dict[str, int | float | str | bool]:
-    """Tokens of a chunk of Mamba 2's scan, where the configuration says (vLLM config/model.py get_mamba_chunk_size)."""
-    tokens = config.optional("mamba_chunk_size", "chunk_size")
-    return {"mamba_chunk_size": tokens} if tokens else {}
+    """Tokens of a chunk of Mamba 2's scan, where the configuration says (vLLM config/model.py get_mamba_chunk_size), and
+    the groups of heads that share B and C."""
+    found = {
+        "mamba_chunk_size": config.optional("mamba_chunk_size", "chunk_size"),
+        "mamba_groups": config.optional("mamba_n_groups", "n_groups"),
+    }
+    return {name: value for name, value in found.items() if value}
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,6 +9,7 @@ from servespec.engines.vllm.rules.view import capability
 from servespec.rules.base import Finding, rule
 from servespec.rules.subject import Subject
 
+BLACKWELL = 100
 OLDEST = 75
 """_C and _moe_C of the 0.25.1 wheel hold code for 7.5 to 12.0; PyTorch 2.11, which 0.20 and later need, 7.5 to 12.0 too."""
 
@@ -62,5 +63,29 @@ def sparse_attention_needs_hopper(subject: Subject) -> Iterable[Finding]:
         yield Finding(
             message=f"{subject.target.gpu.name} has compute capability {found / 10:.1f}; the sparse attention of "
             f"{subject.model.architecture} needs 9.0 or higher",
+            key="hardware.gpu",
+        )
+
+
+@rule(
+    code="SV369",
+    name="vllm-build-before-blackwell",
+    severity=Severity.error,
+    engine="vllm",
+    versions="<0.9",
+    summary="Builds before 0.9 have no code for Blackwell.",
+    explanation="Up to 0.8.5 vLLM is published with PyTorch 2.6 and CUDA 12.4 or older, which know no compute capability "
+    "above 9.0. The server stops at the first kernel.",
+    error_text="RuntimeError: CUDA error: no kernel image is available for execution on the device",
+    fix="Take vLLM 0.9 or later (for the wheels of PyPI 0.10).",
+    source="torch==2.6.0 of vLLM 0.8.5; PyTorch RELEASE.md: CUDA 12.8 and Blackwell from 2.7 on",
+)
+def build_before_blackwell(subject: Subject) -> Iterable[Finding]:
+    """CUDA of 10.0 or more."""
+    found = capability(subject)
+    if found is not None and found >= BLACKWELL:
+        yield Finding(
+            message=f"{subject.target.gpu.name} has compute capability {found / 10:.1f}; vLLM {subject.version} is built for "
+            "9.0 and lower",
             key="hardware.gpu",
         )

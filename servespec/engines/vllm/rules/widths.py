@@ -104,3 +104,26 @@ def expert_width_not_divisible(subject: Subject) -> Iterable[Finding]:
                 key=key,
             )
             return
+
+
+@rule(
+    code="SV370",
+    name="vllm-mamba-groups-not-divisible",
+    severity=Severity.error,
+    engine="vllm",
+    summary="Tensor parallelism must divide the groups of a Mamba 2 mixer, unless there is but one.",
+    explanation="The heads of a group share B and C. vLLM splits whole groups over the ranks, or copies a single one to all of "
+    "them; anything between it refuses while the model is built.",
+    error_text="If tensor parallel world size does not divide num_groups, then num_groups must equal 1.",
+    fix="Choose a tensor-parallel size that divides the groups.",
+    source="vLLM 0.8.5, 0.32.0 vllm/model_executor/layers/mamba/mamba_mixer2.py",
+    triggers=("parallel.tensor", "args.tensor_parallel_size", "args.tp"),
+)
+def mamba_groups_not_divisible(subject: Subject) -> Iterable[Finding]:
+    """Groups % tp != 0, and more than one group."""
+    groups, ranks = subject.model.extra.get("mamba_groups"), tensor_parallel(subject)
+    if isinstance(groups, int) and groups > 1 and groups % ranks and "model:recurrent" in subject.words:
+        yield Finding(
+            message=f"{groups} groups of the Mamba mixers cannot be shared out over {ranks} tensor-parallel ranks",
+            key=tensor_parallel_key(subject),
+        )
