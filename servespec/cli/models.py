@@ -52,7 +52,8 @@ def _wanted(words: list[str]) -> Sequence[ModelFacts]:
         return [find(Model(id=words[0]), Path())]
     if len(words) == 1 and catalogue.resolve(words[0]):
         return [find(Model(id=words[0]), Path())]
-    known = [name for name in catalogue.ids() if all(word.lower() in name.lower() for word in words)]
+    listed = catalogue.names() if words else catalogue.ids()
+    known = [name for name in listed if all(word.lower() in name.lower() for word in words)]
     if not known:
         raise unknown(" ".join(words))
     return [find(Model(id=name), Path()) for name in known]

@@ -58,6 +58,11 @@ def engine_of(log: str) -> str:
     if not any(found.values()):
         found = {name: seen.refusal_kind not in (None, "crashed") for name, seen in readings.items()}
     best = [name for name, count in found.items() if count == max(found.values()) > 0]
+    if not best:
+        raise UsageError(
+            f"nothing in this log is a figure that one of {', '.join(engine_names())} prints at start: hand over "
+            "the server's whole log, from its first line"
+        )
     if len(best) != 1:
         raise UsageError(f"whose log this is cannot be told: name {', '.join(engine_names())} with --target")
     return best[0]

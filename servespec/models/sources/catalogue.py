@@ -35,6 +35,11 @@ def ids() -> tuple[str, ...]:
     )
 
 
+def names() -> tuple[str, ...]:
+    """Every id, and the other names that the catalogue gives for some, sorted."""
+    return tuple(sorted((*_other_names(), *ids())))
+
+
 @cache
 def _other_names() -> Mapping[str, str]:
     document: Mapping[str, str] = json.loads((FOLDER / "aliases.json").read_text(encoding="utf-8"))

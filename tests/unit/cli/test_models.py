@@ -67,3 +67,10 @@ def test_words_that_no_id_has_name_the_nearest() -> None:
 def test_a_format_that_there_is_not_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
     assert invoke(["models", "--format", "yaml"]) == 2
     assert "'yaml' is none of text, json" in capsys.readouterr().err
+
+
+def test_a_model_is_found_by_the_other_names_that_the_catalogue_has_for_it(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert invoke(["models", "Llama-3.1-8B-Instruct"]) == 0
+    assert "\nmeta-llama/Llama-3.1-8B-Instruct " in capsys.readouterr().out

@@ -50,7 +50,7 @@ def test_what_is_no_log_is_said_to_be_none(tmp_path: Path, capsys: pytest.Captur
     path = tmp_path / "x.log"
     path.write_bytes(b"\x00\xff nothing\n")
     assert invoke(["observe", str(path)]) == 2
-    assert "--target" in capsys.readouterr().err
+    assert "whole log" in capsys.readouterr().err
     assert invoke(["observe", str(tmp_path / "none")]) == 2
     assert "cannot read" in capsys.readouterr().err
 
