@@ -128,13 +128,13 @@ def _table(plan: Plan) -> Iterator[str]:
 
 
 def what_estimates_rest_on(plan: Plan) -> str:
-    """The range of the estimates, in a sentence."""
+    """The range of the estimates."""
     has_experts = any(checkpoint.facts.moe is not None for _, checkpoint in plan.space.checkpoints)
     ends = [(end.bandwidth, end.expert_compute if has_experts else end.compute) for end in (SLOW, FAST)]
     slow, fast = (
         f"{bandwidth:.0%} of the bandwidth and {compute:.0%} of the compute" for bandwidth, compute in ends
     )
-    return f"are estimates: from {slow} of the data sheet to {fast}"
+    return f"from {slow} of the data sheet to {fast}"
 
 
 def _cells(plan: Plan, fit: Fit) -> tuple[str, ...]:
