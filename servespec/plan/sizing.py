@@ -87,10 +87,11 @@ def estimate(machine: Machine, demand: Demand, in_flight: float, efficiency: Eff
     ahead = others / 2 if workload.requests_per_second is None else 0.0
     ttft = prefill * (1 + ahead) + step
     rate = machine.split.data * in_flight / seconds
+    intervals = workload.output_tokens - 1
     return Estimate(
         in_flight=in_flight,
         ttft_seconds=ttft,
-        itl_seconds=(seconds - ttft) / max(workload.output_tokens - 1, 1),
+        itl_seconds=(seconds - ttft) / intervals if intervals else step,
         request_seconds=seconds,
         output_tokens_per_second=rate * workload.output_tokens,
         requests_per_second=rate,

@@ -54,6 +54,13 @@ def test_a_request_takes_its_first_token_and_the_intervals_after() -> None:
             assert whole == pytest.approx(end.request_seconds)
 
 
+def test_a_single_token_has_no_interval_that_prompts_could_lengthen() -> None:
+    row = {**MEASURED[0], "output_tokens": 1}
+    few, many = (sizing_of({**row, "input_tokens": tokens}).slow for tokens in (64, 4096))
+    assert many.ttft_seconds > 10 * few.ttft_seconds
+    assert many.itl_seconds < 2 * few.itl_seconds
+
+
 def test_the_page_shows_these_ranges() -> None:
     page = Path("docs/plan.md").read_text("utf-8")
     for row in MEASURED:
