@@ -10,6 +10,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from servespec.engines.vllm.kv.turboquant import PRESETS, slot_bytes
+from servespec.engines.vllm.latent import as_kept
 from servespec.engines.vllm.speculative import draft_tokens
 from servespec.errors import UnmodelledError
 from servespec.memory.elements import element_bytes
@@ -41,6 +42,7 @@ def page_bytes(
 
     Raises UnmodelledError.
     """
+    kept = as_kept(deployment, kept)
     settings = deployment.settings
     tensor_parallel = settings.integer("tensor_parallel_size")
     cache_dtype = cache_dtype or str(settings.value("kv_cache_dtype") or "auto")

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+from servespec.engines.vllm.latent import expanded_head
 from servespec.engines.vllm.weights.modules import Module
 from servespec.engines.vllm.weights.offload import offloaded_bytes
 from servespec.memory.elements import element_bytes
@@ -18,7 +19,6 @@ from servespec.rules.versions import holds
 if TYPE_CHECKING:
     from servespec.deployment import Deployment
 
-KEEPS_COPIES = ">=0.7.1"
 ABSORBS = ">=0.7.1,<0.8"
 """Query and output projections with kv_b_proj multiplied into them, for decoding, beside the plain ones
 (DeepSeek-R1 on eight H200 of 0.7.3: 83.88 GiB a rank, 4.47 of them these)."""
@@ -30,7 +30,7 @@ def latent_copies(deployment: Deployment, modules: tuple[Module, ...]) -> Iterat
     """Bytes of each tensor beyond the parameters: kv_b_proj again in the model's type where it is quantized
     (a view of itself where it is not), and what 0.7 absorbs."""
     latent = next((kv for kv in deployment.model.kv if kv.kind is KVKind.latent), None)
-    if latent is None or not holds(KEEPS_COPIES, deployment.version):
+    if latent is None or expanded_head(deployment) is not None:
         return
     rope = int(deployment.model.extra.get("qk_rope_head_dim", 64))
     size = element_bytes(str(deployment.settings.value("dtype")))

@@ -118,6 +118,25 @@ def test_latent_tokens_of_0_7_2_end_on_256_bytes(version: str, bytes_per_token: 
     assert budget(deployment).kv_bytes_per_token == bytes_per_token
 
 
+@pytest.mark.parametrize(
+    ("version", "env", "bytes_per_token"),
+    [
+        ("0.6.3", {}, 27 * 2 * 16 * 256 * 2),
+        ("0.7.1", {}, 27 * 576 * 2),
+        ("0.25.1", {"VLLM_MLA_DISABLE": "1"}, 27 * 2 * 16 * 192 * 2),
+        ("0.25.1", {"VLLM_MLA_DISABLE": "0"}, 27 * 576 * 2),
+    ],
+)
+def test_latent_attention_that_is_expanded_keeps_every_head(
+    version: str, env: Mapping[str, str], bytes_per_token: int
+) -> None:
+    """vllm pull 4650: DeepSeek-Coder-V2 on eight GPUs of 0.5.4 had 2,368 tokens, a hundredth of latent ones."""
+    found = read("deepseek-ai/DeepSeek-Coder-V2-Lite-Instruct")
+    assert found is not None
+    deployment = deploy(config=found.config, version=version, env=env, limits={"max_model_len": 8192})
+    assert budget(deployment).kv_bytes_per_token == bytes_per_token
+
+
 def test_ties_in_padding_go_to_the_larger_size() -> None:
     assert approximate_divisor([10, 20, 30], 10) == 10
     assert approximate_divisor([4, 4], 1) == 4
