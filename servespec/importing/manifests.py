@@ -136,7 +136,8 @@ def _container(node: Mapping[Any, Any], environment: Mapping[str, str], hint: st
         mention().search(text) for key in ("commands", "run", "script") for text in _texts(node.get(key))
     ):
         return  # a task: its image is where the command runs
-    if not (has_flags or (image and engine) or mention().search(" ".join(words))):
+    is_described = _hint(node, "") is not None and _model(node) is not None
+    if not (has_flags or (image and engine) or is_described or mention().search(" ".join(words))):
         return
     if image and is_beside(image) and not mention().search(" ".join(words)):
         return
@@ -147,6 +148,8 @@ def _container(node: Mapping[Any, Any], environment: Mapping[str, str], hint: st
         extra += _flags_of(engine, settings, environment)
     if engine is not None and settings is None and (extra or not words):
         extra = [*_flags_of(engine, node, environment), *extra]
+    if engine is not None:
+        extra += _adapters(engine, node.get("adapters"))
     own = {
         name: value
         for name, value in environment.items()
@@ -162,6 +165,20 @@ def _container(node: Mapping[Any, Any], environment: Mapping[str, str], hint: st
             gpu=gpu,
             gpus=gpus,
         )
+
+
+def _adapters(engine: str, section: Any) -> list[str]:
+    """The flags of a section ``adapters: [{name: sql, url: hf://…}]`` (KubeAI)."""
+    items = [item for item in section if isinstance(item, Mapping)] if isinstance(section, list) else []
+    modules = [
+        f"{item['name']}={_SCHEME.sub('', str(item['url']))}"
+        for item in items
+        if {"name", "url"} <= set(item)
+    ]
+    catalogue = load(engine, newest(engine))
+    if not modules or catalogue.get("lora_modules") is None:
+        return []
+    return list(catalogue.argv({"enable_lora": True, "lora_modules": modules}))
 
 
 def _texts(value: Any) -> list[str]:

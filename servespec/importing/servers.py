@@ -38,6 +38,8 @@ _BARE_OPTIONS = frozenset(
 )  # fmt: skip
 """Options of ``docker run`` that take no value."""
 _FENCED = re.compile(r"^[ \t]*```[^\n`]*\n(.*?)^[ \t]*```", re.DOTALL | re.MULTILINE)
+_UNCLOSED = re.compile(r"```\w*")
+"""A fence that YAML has folded into the line."""
 _OTHER_WORK = re.compile(
     r"(?:ba|z|da)?sh|\S+\.(?:sh|py)|\S*/s?bin/\S+|python[\d.]*|tail|sleep|cat|echo|ls|env"
     r"|uv|pip|ray|curl|wget|git|hf|huggingface-cli|nvidia-smi|rocm-smi|make|exec|vllm|sglang|text-generation-\w+"
@@ -95,7 +97,7 @@ def fenced(text: str) -> list[tuple[int, str]]:
 
 def _in_script(text: str, variables: Mapping[str, str] | None) -> Iterator[Server]:
     open_server: Server | None = None
-    for command in commands(text, variables):
+    for command in commands(_UNCLOSED.sub("\n", text), variables):
         if open_server is not None and command.words[0].startswith("--"):
             if len(open_server.argv) > MOST_WORDS:
                 raise too_long(open_server)
