@@ -29,7 +29,8 @@ def command(
 ) -> int:
     """List the GPUs that a spec can name.
 
-    Memory is what the engine calls the device's total, which is less than the card's name says.
+    Memory is what the engine calls the device's total, which is less than the card's name says; cc is the compute
+    capability.
     """
     from servespec.errors import UsageError
     from servespec.hardware.catalogue import gpus
@@ -88,7 +89,7 @@ def _row(gpu: GPU) -> dict[str, Any]:
 
 def _table(shown: list[GPU]) -> list[str]:
     width = max(len(gpu.name) for gpu in shown)
-    lines = [f"{'name':<{width}}  {'GiB seen':>8}  {'GB/s':>5}  {'TFLOP/s':>7}  {'fp8':>5}  {'':>4}  also"]
+    lines = [f"{'name':<{width}}  {'GiB seen':>8}  {'GB/s':>5}  {'TFLOP/s':>7}  {'fp8':>5}  {'cc':>4}  also"]
     for gpu in shown:
         capability = gpu.compute_capability
         compute = f"{capability[0]}.{capability[1]}" if capability and gpu.kind == "cuda" else gpu.kind
