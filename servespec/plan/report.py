@@ -72,7 +72,7 @@ def _lines(plan: Plan, width: int) -> Iterator[str]:
     yield from _table(plan)
     if plan.best is not None:
         yield ""
-        yield from _wrapped(f"≈ {what_estimates_rest_on(plan)}.", width, "  ")
+        yield from _wrapped(f"≈ are estimates: {what_estimates_rest_on(plan)}.", width, "  ")
         yield from _wrapped(
             f"Sizes are taken at the slow end, for {demand.headroom:g} × a rate. KV room: requests that the KV cache "
             "holds ÷ those in flight.",

@@ -72,7 +72,8 @@ def budget(deployment: Deployment) -> MemoryBudget:
     stages = deployment.settings.integer("pipeline_parallel_size")
     if not 1 <= stages <= deployment.model.layers:
         raise UnmodelledError(f"{stages:,} pipeline stages for {deployment.model.layers} layers")
-    budgets = [_stage(deployment, stage, requested) for stage in range(stages)]
+    terms = _common_terms(deployment)
+    budgets = [_stage(deployment, stage, requested, terms) for stage in range(stages)]
     tightest = min(budgets, key=lambda stage: stage.capacity.num_blocks(stage.kv_bytes))
     if deployment.settings.flag("max_model_len_is_auto"):
         tightest = _cut_to_fit(tightest)
@@ -115,26 +116,31 @@ def requested_bytes(deployment: Deployment) -> int:
     return math.ceil(deployment.gpu.total_bytes * fraction)
 
 
-def _stage(deployment: Deployment, stage: int, requested: int) -> StageBudget:
+def _common_terms(deployment: Deployment) -> tuple[Term, Term, Term]:
+    """Activation, non-torch and graph memory, which every pipeline stage is taken to have alike."""
+    if deployment.gpu.is_cpu:
+        names = ("activation", "non_torch", "cuda_graph")
+        activation, non_torch, graphs = (
+            Term(name, 0, "not counted on a CPU", "v1/worker/cpu_worker.py") for name in names
+        )
+        return activation, non_torch, graphs
+    when = conditions(deployment)
+    activation = calibrated(activation_term(deployment), "activation_bytes", deployment, when)
+    non_torch = calibrated(non_torch_term(deployment), "non_torch_bytes", deployment, when)
+    graphs = calibrated(subtracted_term(deployment), "cuda_graph_bytes", deployment, when)
+    return activation, with_residual(non_torch, deployment, when), graphs
+
+
+def _stage(deployment: Deployment, stage: int, requested: int, terms: tuple[Term, Term, Term]) -> StageBudget:
     stages = deployment.settings.integer("pipeline_parallel_size")
     layers = stage_layers(deployment.model.layers, stages, deployment.version)[stage]
     if stage == stages - 1:  # layers of drafts come after all others
         layers = range(layers.start, sys.maxsize)
     weights = weights_term(deployment, stage)
     fixed = deployment.settings.value("kv_cache_memory_bytes")
-    if deployment.gpu.is_cpu:
-        nothing = tuple(
-            Term(name, 0, "not counted on a CPU", "v1/worker/cpu_worker.py")
-            for name in ("activation", "non_torch", "cuda_graph")
-        )
-        activation, non_torch, graphs = nothing
-    else:
-        when = conditions(deployment)
-        weights = calibrated(weights, "weights_bytes", deployment, when)
-        activation = calibrated(activation_term(deployment), "activation_bytes", deployment, when)
-        non_torch = calibrated(non_torch_term(deployment), "non_torch_bytes", deployment, when)
-        non_torch = with_residual(non_torch, deployment, when)
-        graphs = calibrated(subtracted_term(deployment), "cuda_graph_bytes", deployment, when)
+    activation, non_torch, graphs = terms
+    if not deployment.gpu.is_cpu:
+        weights = calibrated(weights, "weights_bytes", deployment, conditions(deployment))
     if isinstance(fixed, int) and not isinstance(fixed, bool):
         kv_bytes = fixed
     elif deployment.gpu.is_cpu:
