@@ -185,6 +185,8 @@ INDEX: tuple[tuple[str, str, str, str, str, str | None, str, tuple[str, ...]], .
     ("SV368", "vllm-attention-backend-cannot-serve", "servespec.engines.vllm.rules.backends", "attention_backend_cannot_serve", "target", "vllm", ">=0.13", ("args.attention_backend",)),
     ("SV369", "vllm-build-before-blackwell", "servespec.engines.vllm.rules.gpus", "build_before_blackwell", "target", "vllm", "<0.9", ()),
     ("SV370", "vllm-mamba-groups-not-divisible", "servespec.engines.vllm.rules.widths", "mamba_groups_not_divisible", "target", "vllm", "", ("parallel.tensor", "args.tensor_parallel_size", "args.tp")),
+    ("SV371", "vllm-cache-type-not-on-cpu", "servespec.engines.vllm.rules.gpus", "cache_type_not_on_cpu", "target", "vllm", ">=0.13", ("gpu:cpu",)),
+    ("SV372", "vllm-nvfp4-not-on-cpu", "servespec.engines.vllm.rules.gpus", "nvfp4_not_on_cpu", "target", "vllm", ">=0.20", ("gpu:cpu",)),
     ("SV380", "tgi-heads-not-divisible", "servespec.engines.tgi.rules.model", "heads_not_divisible", "target", "tgi", "", ("parallel.tensor", "args.num_shard")),
     ("SV381", "tgi-kv-heads-not-divisible", "servespec.engines.tgi.rules.model", "kv_heads_not_divisible", "target", "tgi", ">=2.0", ("parallel.tensor", "args.num_shard")),
     ("SV382", "tgi-more-shards-than-gpus", "servespec.engines.tgi.rules.model", "more_shards_than_gpus", "target", "tgi", "", ("parallel.tensor", "args.num_shard")),

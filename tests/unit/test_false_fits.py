@@ -51,6 +51,9 @@ ROWS: tuple[Row, ...] = (
     (LLAMA, "A100-80GB", "vllm 0.32.0", {"args": {"attention_backend": "FLASH_ATTN_MLA"}}, "SV368"),
     ("deepseek-ai/DeepSeek-R1", "A100-80GB x16", "vllm 0.32.0", {"parallel": {"tensor": 16}, "args": {"attention_backend": "FLASHMLA"}}, "SV368"),
     (LLAMA, "H100-80GB", "vllm 0.32.0", {"args": {"attention_backend": "FOO"}}, "SV368"),
+    # CPUs.
+    ("nvidia/Qwen3-235B-A22B-NVFP4", "cpu", "vllm 0.32.0", {"kv_cache": {"space_gib": 64}}, "SV372"),
+    (LLAMA, "cpu", "vllm 0.32.0", {"kv_cache": {"space_gib": 20}, "hardware": {"memory_gib": 32}, "limits": {"max_model_len": 8192}}, "SV101"),
     # Adapters.
     ("openai-community/gpt2", "H100-80GB", "vllm 0.32.0", {"model": {"adapters": {"max_loras": 2, "max_rank": 16}}}, "SV249"),
 )  # fmt: skip
@@ -62,12 +65,12 @@ def test_what_an_engine_refuses_does_not_fit(
 ) -> None:
     name, version = engine.split()
     gpu, _, count = gpu.partition(" x")
-    sections = {key: value for key, value in more.items() if key not in ("model", "args")}
+    sections = {key: value for key, value in more.items() if key not in ("model", "args", "hardware")}
     spec = {
         "servespec": "v1",
         "name": "hostile",
         "model": {"id": model, **more.get("model", {})},
-        "hardware": {"gpu": gpu, "count": int(count or 1)},
+        "hardware": {"gpu": gpu, "count": int(count or 1), **more.get("hardware", {})},
         "targets": {name: {"version": version, "args": more.get("args", {})}},
         **sections,
     }

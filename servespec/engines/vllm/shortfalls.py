@@ -32,7 +32,7 @@ class Situation:
 def shortfalls(situation: Situation) -> tuple[Shortfall, ...]:
     """Every reason not to start, the first that the engine would meet first."""
     if situation.deployment.gpu.is_cpu:
-        found = [_context(situation)]
+        found = [_host(situation), _context(situation)]
     else:
         found = [_free_memory(situation), _weights(situation), _no_kv(situation) or _context(situation)]
         found.append(_fixed_space(situation) or _graphs(situation))
@@ -64,6 +64,25 @@ def _free_memory(situation: Situation) -> Shortfall | None:
         certain=reserved > 0 or missing > gpu.total_spread_bytes + GIB // 4,
         key="limits.gpu_memory_fraction",
         fix=f"gpu_memory_fraction ≤ {possible:.2f}",
+    )
+
+
+def _host(situation: Situation) -> Shortfall | None:
+    """On a CPU weights and KV cache share the host's memory (v1/worker/cpu_worker.py determine_available_memory)."""
+    deployment = situation.deployment
+    needed, has = situation.weights.size_bytes + situation.kv_bytes, deployment.gpu.total_bytes
+    if not has or needed <= has:
+        return None
+    settings = deployment.settings
+    return Shortfall(
+        kind=ShortfallKind.warmup_exceeds_memory,
+        message=f"weights of {_gib(situation.weights.size_bytes)} and a KV cache of {_gib(situation.kv_bytes)} are more than the "
+        f"{_gib(has)} of the host",
+        needed_bytes=needed,
+        available_bytes=has,
+        certain=needed - has > situation.weights.uncertainty_bytes,
+        key=settings["kv_cache_memory_bytes"].key or "hardware.memory_gib",
+        fix=f"at most {max(0.0, (has - situation.weights.size_bytes) / GIB):.1f} GiB of KV cache",
     )
 
 

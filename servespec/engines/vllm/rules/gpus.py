@@ -89,3 +89,49 @@ def build_before_blackwell(subject: Subject) -> Iterable[Finding]:
             "9.0 and lower",
             key="hardware.gpu",
         )
+
+
+CPU_CACHE_TYPES = ("auto", "float16", "bfloat16", "fp8", "fp8_e4m3", "fp8_e5m2")
+
+
+@rule(
+    code="SV371",
+    name="vllm-cache-type-not-on-cpu",
+    severity=Severity.error,
+    engine="vllm",
+    versions=">=0.13",
+    summary="On a CPU the KV cache keeps the model's type, or fp8.",
+    explanation="The CPU's attention kernels read no other types.",
+    error_text="No valid attention backend found for cpu. kv_cache_dtype not supported",
+    fix="Leave kv_cache.dtype out.",
+    source="vLLM 0.32.0 vllm/v1/attention/backends/cpu_attn.py supported_kv_cache_dtypes",
+    triggers=("gpu:cpu",),
+)
+def cache_type_not_on_cpu(subject: Subject) -> Iterable[Finding]:
+    """kv_cache_dtype that CPU_ATTN does not list."""
+    asked, key = subject.text("kv_cache_dtype"), subject.key("kv_cache_dtype")
+    if key is not None and subject.target.gpu.is_cpu and asked not in CPU_CACHE_TYPES:
+        yield Finding(message=f"a CPU keeps no {asked} KV cache: leave it out, or take fp8", key=key)
+
+
+@rule(
+    code="SV372",
+    name="vllm-nvfp4-not-on-cpu",
+    severity=Severity.error,
+    engine="vllm",
+    versions=">=0.20",
+    summary="NVFP4 weights have no kernel on a CPU.",
+    explanation="vLLM chooses a kernel for the weights by platform, and for NVFP4 there is none for CPUs.",
+    error_text="ValueError: Failed to find a kernel that can implement the NVFP4 linear layer.",
+    fix="Take a checkpoint in bfloat16, INT8, FP8 or with 4-bit integers.",
+    source="vLLM 0.32.0 vllm/model_executor/kernels/linear/__init__.py: the NVFP4 kernels name CUDA and ROCm alone",
+    triggers=("gpu:cpu",),
+)
+def nvfp4_not_on_cpu(subject: Subject) -> Iterable[Finding]:
+    """NVFP4 weights on a CPU."""
+    facts = subject.model.quantization
+    if subject.target.gpu.is_cpu and facts and any(form.name == "nvfp4" for _, form in facts.formats):
+        yield Finding(
+            message=f"{subject.model.id} is in NVFP4, for which vLLM has no kernel on a CPU",
+            key="hardware.gpu",
+        )
