@@ -73,7 +73,7 @@ def check_file(loaded: LoadedSpec, options: Options = DEFAULTS, recall: Recall |
         more += of_spec
         for engine in targets or engines_of(spec):
             refused = {d.key for d in of_spec if d.engine == engine and d.key and _is_refusal(d)}
-            asked = _without(spec, engine, refused)
+            asked = _without(spec, engine, refused) if refused else spec
             words = said if asked is spec else spec_words(asked)
             part, findings = _target(asked, engine, facts, directory, words, recall)
             parts.append(replace(part, verdict=Verdict.invalid) if refused else part)
@@ -108,7 +108,13 @@ def _target(
         about, spec, lambda watched: _contained(watched, engine, facts, directory, said), engine
     )
     if part.deployment is not None:
-        part = replace(part, deployment=replace(part.deployment, spec=spec))
+        part = TargetReport(
+            engine=engine,
+            version=part.version,
+            verdict=part.verdict,
+            deployment=part.deployment.of(spec),
+            budget=part.budget,
+        )
     return part, found
 
 

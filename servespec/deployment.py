@@ -92,6 +92,22 @@ class Deployment:
     calibration: Calibration | None = None
     directory: Path = field(default_factory=Path)
 
+    def of(self, spec: Spec) -> Deployment:
+        """The same for a spec that agrees with this one's in all that decided it."""
+        return Deployment(
+            spec=spec,
+            engine=self.engine,
+            version=self.version,
+            asked_version=self.asked_version,
+            target=self.target,
+            model=self.model,
+            gpu=self.gpu,
+            settings=self.settings,
+            draft=self.draft,
+            calibration=self.calibration,
+            directory=self.directory,
+        )
+
     @property
     def is_exact_version(self) -> bool:
         """Whether the catalogue has the version that the spec asks for."""

@@ -15,7 +15,9 @@ from typing import Any
 from servespec.engines.flag_catalogue import FlagCatalogue, load
 from servespec.spec.secrets import is_reference, is_secret
 
-_REFERENCE = re.compile(r"\$[A-Za-z_({]|\$[\d@*#](?!\.?\d)|`|^<[A-Za-z][^<>]*>$|:\s*<[A-Za-z][\w -]*>\s*[,}\]]|^\{[a-z_]\w*\}$")
+_REFERENCE = re.compile(
+    r"\$[A-Za-z_({]|\$[\d@*#](?!\.?\d)|`|^<[A-Za-z][^<>]*>$|:\s*<[A-Za-z][\w -]*>\s*[,}\]]|^\{[a-z_]\w*\}$"
+)
 UNKNOWN_MODEL = "unknown"
 """The id of a model that the command does not name."""
 

@@ -84,11 +84,13 @@ class _Answer(Generic[T]):
 
     def holds(self, deployment: Deployment) -> bool:
         """Whether the deployment agrees in everything that was looked at."""
-        items = deployment.settings.items
-        if any(items.get(name) != setting for name, setting in self.reads.items()):
-            return False
-        if any(getattr(deployment.gpu, name) != value for name, value in self.gpu_reads.items()):
-            return False
+        items, gpu = deployment.settings.items, deployment.gpu
+        for name, setting in self.reads.items():
+            if items.get(name) != setting:
+                return False
+        for name, value in self.gpu_reads.items():
+            if getattr(gpu, name) != value:
+                return False
         old, new = self.spec, deployment.spec
         return (
             self.target == deployment.target

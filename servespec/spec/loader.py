@@ -56,7 +56,8 @@ class LoadedSpec:
 def load(path: str | Path) -> LoadedSpec:
     """Read and validate the spec in a file. Nothing raises: what is wrong is in ``diagnostics``."""
     source = read(str(path))
-    return _load(str(path), Path(path).parent, source)
+    directory = Path(path).parent if isinstance(source, Diagnostic) else source.directory
+    return _load(str(path), directory, source)
 
 
 def load_text(text: str | bytes, path: str = "-", directory: Path | None = None) -> LoadedSpec:

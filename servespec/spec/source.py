@@ -6,6 +6,7 @@ import errno
 import os
 import re
 import stat
+from functools import lru_cache
 from pathlib import Path
 from typing import NamedTuple
 
@@ -38,13 +39,17 @@ def read_regular(path: str, most_bytes: int) -> bytes:
     # O_NONBLOCK: opening a named pipe that nobody writes to would wait for ever.
     descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
     try:
-        mode = os.fstat(descriptor).st_mode
-        if stat.S_ISDIR(mode):
+        status = os.fstat(descriptor)
+        if stat.S_ISDIR(status.st_mode):
             raise IsADirectoryError(errno.EISDIR, "it is a folder")
-        if not stat.S_ISREG(mode):
+        if not stat.S_ISREG(status.st_mode):
             raise OSError(errno.ENXIO, "it is no regular file")
-        with os.fdopen(descriptor, "rb", closefd=False) as file:
-            return file.read(most_bytes + 1)
+        size = min(status.st_size, most_bytes) + 1
+        data = os.read(descriptor, size)
+        if len(data) < size:
+            return data
+        with os.fdopen(descriptor, "rb", closefd=False) as file:  # longer than it says, or growing
+            return data + file.read(most_bytes + 1 - len(data))
     finally:
         os.close(descriptor)
 
@@ -103,4 +108,10 @@ def read(path: str) -> Source | Diagnostic:
     text = decode(data, path)
     if isinstance(text, Diagnostic):
         return text
-    return Source(path, text, Path(path).parent)
+    return Source(path, text, _folder(os.path.dirname(path)))  # noqa: PTH120 (a Path for each file costs more)
+
+
+@lru_cache(maxsize=64)
+def _folder(path: str) -> Path:
+    """The same object for the files of one folder."""
+    return Path(path)
