@@ -25,10 +25,13 @@ def is_dockerfile(text: str) -> bool:
 
 
 def is_unit(text: str) -> bool:
-    """Whether the text begins with a section, comments aside, and has one of a systemd unit or a quadlet."""
+    """Whether the text begins with a section, comments aside, and has one of a systemd unit, a quadlet or supervisord."""
     if re.match(r"(?:[ \t]*(?:[#;][^\n]*)?\n)*[ \t]*\[", text) is None:
         return False
-    return re.search(r"^\s*\[(Unit|Service|Container|Install)\]\s*$", text, re.MULTILINE) is not None
+    return (
+        re.search(r"^\s*\[(Unit|Service|Container|Install|program:[\w.-]+)\]\s*$", text, re.MULTILINE)
+        is not None
+    )
 
 
 def in_dockerfile(text: str) -> Iterator[Server]:
@@ -94,7 +97,7 @@ def in_unit(text: str) -> Iterator[Server]:
             image = value.strip()
         elif key == "Entrypoint":
             entrypoint = _exec_form(value.strip(), environment)
-        elif key in ("ExecStart", "Exec"):
+        elif key in ("ExecStart", "Exec", "command"):
             command, place = f"{command} {value}".strip() if key == "Exec" else value.strip(), number
     if image:
         words = [*entrypoint, *words_of(command, environment)]

@@ -29,6 +29,7 @@ _SHORT = {"tp": "tensor_parallel_size", "pp": "pipeline_parallel_size", "dp": "d
 _SHORT |= {"tensorParallel": "tensor_parallel_size"}
 _COUNT_VARIABLES = ("SKYPILOT_NUM_GPUS_PER_NODE", "DSTACK_GPUS_NUM")
 """What runners of tasks set to the number of GPUs that a task asks for."""
+_NO_SERVERS = frozenset({"env", "environment", "envs", "initContainer", "initContainers"})
 _PARALLELISM = {"tensor": "tp", "pipeline": "pp", "data": "dp", "expert": "enable_expert_parallel"}
 _SCHEME = re.compile(r"^(?:hf|huggingface)://")
 _VARIABLE = re.compile(r"\$\(([A-Za-z_]\w*)\)")
@@ -57,7 +58,9 @@ def _visit(node: Any, outer: Mapping[str, str], hint: str | None, key: str) -> I
             return
         children: list[Server] = []
         for name, child in node.items():
-            if name not in ("env", "environment", "envs", "initContainer", "initContainers"):
+            if name not in _NO_SERVERS and not str(name).startswith(
+                "x-"
+            ):  # compose: what is merged elsewhere
                 children += _visit(child, environment, hint, str(name))
         for server in children:
             image = server.image or _task_image(node)
@@ -104,6 +107,13 @@ def _hint(node: Mapping[Any, Any], key: str) -> str | None:
         if isinstance(word, str) and (found := engine_of(word)):
             return found
     return engine_of(key) if key else None
+
+
+def _format(node: Mapping[Any, Any]) -> str | None:
+    """KServe's name of what serves a model, where no image is named: ``modelFormat: {name: huggingface}``."""
+    section = node.get("modelFormat")
+    name = section.get("name") if isinstance(section, Mapping) else None
+    return name.lower() if isinstance(name, str) and engine_of(name) else None
 
 
 def _container(node: Mapping[Any, Any], environment: Mapping[str, str], hint: str | None) -> Iterator[Server]:
@@ -156,7 +166,7 @@ def _container(node: Mapping[Any, Any], environment: Mapping[str, str], hint: st
         if name not in _COUNT_VARIABLES and not (name.upper().endswith("_ARGS") and additional)
     }
     gpu, gpus = _accelerators(node)
-    for server in of_container(image or engine or "", [*words, *extra, *additional], own):
+    for server in of_container(image or _format(node) or engine or "", [*words, *extra, *additional], own):
         yield replace(
             server,
             image=image,

@@ -13,7 +13,7 @@ from servespec.engines import engine_names
 from servespec.engines.flag_catalogue import load, newest
 from servespec.engines.published import published, version_of
 from servespec.errors import SourceError
-from servespec.importing.images import engine_of
+from servespec.importing.images import engine_of, is_beside
 from servespec.importing.shell import Command, commands
 from servespec.importing.wrappers import unwrapped
 
@@ -210,7 +210,9 @@ def of_container(
     inner = [
         replace(server, line=line) for server in in_command(Command(tuple(words), dict(environment), line))
     ]
-    is_other = bool(words) and (_OTHER_WORK.fullmatch(words[0]) is not None or not _ASKS.isdisjoint(words))
+    is_other = is_beside(image) or (
+        bool(words) and (_OTHER_WORK.fullmatch(words[0]) is not None or not _ASKS.isdisjoint(words))
+    )
     engine = engine or (None if is_other else engine_of_flags(words))
     if not inner and engine is not None and not is_other:
         argv, notes = tuple(words), tuple[str, ...]()
