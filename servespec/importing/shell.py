@@ -129,7 +129,7 @@ class _Lexer:
                 word.text += plain[0]
                 self.at = plain.end()
             elif char == "<":
-                end = text.index(">", self.at) + 1
+                end = text.find(">", self.at) + 1 or self.at + 1
                 word.text += text[self.at : end]
                 self.at = end
             elif char in "'\"" and text.find(char, self.at + 1) < 0:

@@ -66,6 +66,11 @@ def test_any_sequence_of_pieces(text: str, name: str | None) -> None:
     imported(text, name)
 
 
+@pytest.mark.parametrize("text", ["\\<<EOF\n", "vllm serve a\\<b", "vllm serve \x1b"])
+def test_texts_that_once_broke_the_reader(text: str) -> None:
+    imported(text, None)
+
+
 SECRET = st.text("abcdefghijklmnopqrstuvwxyz0123456789", min_size=16, max_size=24).map("hf_Zq9{}".format)
 
 

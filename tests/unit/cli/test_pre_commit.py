@@ -37,10 +37,12 @@ def hooks() -> dict[str, dict[str, Any]]:
         ("deploy/deployment.yaml", False),
         ("servespec.toml", False),
         ("notservespec.yaml", False),
+        (".github/workflows/servespec.yml", False),
     ],
 )
 def test_the_check_hook_takes_specs_and_nothing_else(path: str, matches: bool) -> None:
-    assert bool(re.search(hooks()["servespec-check"]["files"], path)) is matches
+    hook = hooks()["servespec-check"]
+    assert bool(re.search(hook["files"], path) and not re.search(hook["exclude"], path)) is matches
 
 
 def test_hooks_name_commands_that_there_are() -> None:
