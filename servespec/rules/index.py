@@ -187,6 +187,7 @@ INDEX: tuple[tuple[str, str, str, str, str, str | None, str, tuple[str, ...]], .
     ("SV370", "vllm-mamba-groups-not-divisible", "servespec.engines.vllm.rules.widths", "mamba_groups_not_divisible", "target", "vllm", "", ("parallel.tensor", "args.tensor_parallel_size", "args.tp")),
     ("SV371", "vllm-cache-type-not-on-cpu", "servespec.engines.vllm.rules.gpus", "cache_type_not_on_cpu", "target", "vllm", ">=0.13", ("gpu:cpu",)),
     ("SV372", "vllm-nvfp4-not-on-cpu", "servespec.engines.vllm.rules.gpus", "nvfp4_not_on_cpu", "target", "vllm", ">=0.20", ("gpu:cpu",)),
+    ("SV373", "sglang-attention-backend-of-another-gpu", "servespec.engines.sglang.rules.backends", "attention_backend_of_another_gpu", "target", "sglang", ">=0.5.2", ("args.attention_backend",)),
     ("SV380", "tgi-heads-not-divisible", "servespec.engines.tgi.rules.model", "heads_not_divisible", "target", "tgi", "", ("parallel.tensor", "args.num_shard")),
     ("SV381", "tgi-kv-heads-not-divisible", "servespec.engines.tgi.rules.model", "kv_heads_not_divisible", "target", "tgi", ">=2.0", ("parallel.tensor", "args.num_shard")),
     ("SV382", "tgi-more-shards-than-gpus", "servespec.engines.tgi.rules.model", "more_shards_than_gpus", "target", "tgi", "", ("parallel.tensor", "args.num_shard")),
