@@ -18,6 +18,8 @@ from servespec.spec.secrets import is_reference, is_secret
 _REFERENCE = re.compile(
     r"\$[A-Za-z_({]|\$[\d@*#](?!\.?\d)|`|^<[A-Za-z][^<>]*>$|:\s*<[A-Za-z][\w -]*>\s*[,}\]]|^\{[a-z_]\w*\}$"
 )
+_KEPT = frozenset({"unknown-flag", "ambiguous-flag"})
+"""Problems of words that are kept under ``args``, for ``check`` to speak of."""
 UNKNOWN_MODEL = "unknown"
 """The id of a model that the command does not name."""
 
@@ -82,7 +84,7 @@ class Lifting:
         self.values: dict[str, Any] = dict(parsed.values)
         self.places = dict(parsed.places)
         self.spec: dict[str, Any] = {}
-        self.unknown = dict(_unknown(argv, [p.index for p in parsed.problems if p.code == "unknown-flag"]))
+        self.unknown = dict(_unknown(argv, [p.index for p in parsed.problems if p.code in _KEPT]))
 
     def take(self, flag: str) -> Any:
         """The value of a flag, which is then used up; None when it was not given."""

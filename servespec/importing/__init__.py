@@ -72,8 +72,9 @@ def import_source(text: str, path: str | None = None, engine_version: str | None
 
 def _servers(text: str, path: str) -> list[Server]:
     is_script = path.endswith((".sh", ".bash")) or text.startswith("#!")
-    found = [] if is_script else _in_file(text)
-    return _in_script(text) if found is None or is_script else found
+    found = None if is_script else _in_file(text)
+    is_line = "\n" not in text.strip()  # a command with ``{image: 2}`` in it reads as YAML
+    return _in_script(text) if found is None or (not found and is_line) else found
 
 
 def _in_file(text: str) -> list[Server] | None:

@@ -129,7 +129,7 @@ def _behind_unknown_flags(server: Server, parsed: ParsedArgv) -> set[int]:
     """Places of words that stand behind a flag that the version does not have: kept as its value."""
     found = set()
     for problem in parsed.errors:
-        if problem.code == "unknown-flag" and problem.index >= 0:
+        if problem.code in ("unknown-flag", "ambiguous-flag") and problem.index >= 0:
             for place in range(problem.index + 1, len(server.argv)):
                 if server.argv[place].startswith("-"):
                     break

@@ -354,3 +354,16 @@ def test_an_image_of_the_engine_for_another_accelerator_starts_its_server() -> N
     image = "ghcr.io/huggingface/text-generation-inference:3.3.5-rocm"
     (spec,) = import_source(f"docker run {image} --model-id a/b --tokenizer-name t").specs
     assert any("refuse" in note for note in spec.notes)
+
+
+def test_a_flag_that_is_ambiguous_in_the_version_is_kept_for_check_to_speak_of() -> None:
+    (spec,) = import_source("vllm serve a/b --device cpu", engine_version="0.32.0").specs
+    assert spec.data["targets"]["vllm"]["args"] == {"device": "cpu"}
+    (told,) = [d for d in check_file(load_text(to_yaml(spec, "x"))).diagnostics if d.code == "SV201"]
+    assert "removed in 0.10.0" in told.message
+
+
+def test_one_line_that_reads_as_yaml_is_a_command_all_the_same() -> None:
+    assert one("vllm serve a/b --limit-mm-per-prompt {image: 2}", engine_version="0.25.1")["model"] == {
+        "id": "a/b"
+    }
