@@ -35,7 +35,7 @@ def width_not_divisible(subject: Subject) -> Iterable[Finding]:
     if tensor % groups or subject.model.attention_heads % (tensor // groups):
         return
     for group in subject.model.tensors:
-        if group.part is not Part.decoder:
+        if group.part is not Part.decoder or "shared_expert" in group.name:  # these can be kept whole
             continue
         ranks = tensor
         if group.kind is TensorKind.expert:
