@@ -80,7 +80,7 @@ def damaged_configurations(draw: st.DrawFn) -> dict[str, Any]:
                 continue
             break
         if draw(st.integers(0, 4)):
-            inner[key] = draw(ODD_VALUES)
+            inner[key] = copy.deepcopy(draw(ODD_VALUES))
         else:
             inner.pop(key, None)
     return config
