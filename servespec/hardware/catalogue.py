@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from functools import cache
-from importlib.resources import files
+from pathlib import Path
 from typing import Any
 
 from servespec.errors import UnknownGPUError
@@ -64,7 +64,7 @@ def _nearest(key: str, index: Mapping[str, GPU]) -> str | None:
 
 
 def _rows() -> Iterator[GPU]:
-    data = json.loads(files("servespec.hardware").joinpath("catalogue.json").read_text(encoding="utf-8"))
+    data = json.loads(Path(__file__).with_name("catalogue.json").read_bytes())
     sources: dict[str, str] = data["sources"]
     cards: dict[str, GPU] = {}
     for row in data["gpus"]:

@@ -32,6 +32,10 @@ _TAGGED: dict[str, tuple[type, ...]] = {
 }
 
 
+_new = tuple.__new__
+"""Makes a named tuple of all its fields, without a call in between: a spec has a hundred of them."""
+
+
 class _Stop(Exception):
     """Nothing after this point can be read."""
 
@@ -115,13 +119,13 @@ class _Composer:
     def node(self, event: Any) -> Node:
         name = type(event).__name__
         start, end = event.start_mark, event.end_mark
-        span = Span(start.line + 1, start.column + 1, end.line + 1, end.column + 1)
+        span = _new(Span, (start.line + 1, start.column + 1, end.line + 1, end.column + 1))
         anchor = event.anchor
         if name == "ScalarEvent" and anchor is None and self.total < MAX_NODES:
             self.total += 1
             text = event.value
             if text and event.tag is None and not event.style:
-                return Scalar(text, resolve_plain(text), True, span, self.file)
+                return _new(Scalar, (text, resolve_plain(text), True, span, self.file, False, 1))
             return self.scalar(event, span)
         if name == "AliasEvent":
             return self.alias(anchor, span)
