@@ -36,6 +36,8 @@ def _argument(value: Any) -> Any:
     """The value of a flag as plain frozen data. Numbers are those that JSON readers keep."""
     if isinstance(value, Mapping):
         return {str(name): _argument(item) for name, item in value.items()}
+    if isinstance(value, str) and any("\ud800" <= character <= "\udfff" for character in value):
+        raise PydanticCustomError("argument_text", "text that UTF-8 can hold, no half of a surrogate pair")
     if isinstance(value, str | bool) or value is None:
         return value
     if isinstance(value, Sequence):

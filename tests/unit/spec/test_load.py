@@ -228,3 +228,14 @@ def test_a_target_without_a_value_chooses_nothing_and_says_so() -> None:
     assert list(loaded.spec.targets) == ["sglang"]
     (diagnostic,) = loaded.diagnostics
     assert (diagnostic.code, diagnostic.severity) == ("SV018", "warning")
+
+
+def test_half_of_a_surrogate_pair_in_a_flag_is_a_mistake_of_the_spec() -> None:
+    text = (
+        "servespec: v1\nname: x\nmodel: {id: Qwen/Qwen3-8B}\nhardware: {gpu: H100-80GB}\n"
+        'targets: {vllm: {args: {chat_template: "\\ud800"}}}\n'
+    )
+    loaded = load_text(text)
+    assert loaded.spec is None
+    (found,) = loaded.diagnostics
+    assert found.span is not None and found.span.line == 5
