@@ -71,8 +71,6 @@ VLLM = {
     "SV275": "`--node-rank` must be between 0 and 1",
     "SV276": "tp_size=4 must be divisible by dcp_size=3",
     "SV277": "Decode context parallelism for GQA/MQA requires",
-    "SV278": "are not supported for now",
-    "SV366": "torch.float32 is not supported for quantization method",
     "SV320": "Total number of attention heads (28) must be divisible by tensor parallel size (8)",
     "SV324": "Number of experts in the model must be greater than 0",
     "SV327": "EPLB is not enabled",
