@@ -113,8 +113,6 @@ def case(row):
             model=folder,
             load_format="dummy",
             skip_tokenizer_init=True,
-            enforce_eager=True,
-            max_num_seqs=4,
             **row["arguments"],
         ).create_engine_config()
         method = f"file://{folder}/{Path(folder).name}"  # by the file's name the ranks name what they share
