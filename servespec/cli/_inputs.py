@@ -21,8 +21,8 @@ _MARK = b"servespec:"
 def expand(arguments: Sequence[str]) -> list[str]:
     """Paths to check, each once, in the order given; a folder gives its specs in order of path.
 
-    A folder's file is a spec when a line of it begins with ``servespec:``. Raises UsageError when
-    nothing is left to check.
+    A folder's file is a spec when a line of it begins with ``servespec:`` and a value; without one it may be
+    the name of a job or a service. Raises UsageError when nothing is left to check.
     """
     paths: dict[str, None] = {}
     for argument in arguments:
@@ -80,7 +80,8 @@ def _looks_like_spec(path: str) -> bool:
 
     data = read_bytes(path)
     return isinstance(data, bytes) and any(
-        line.startswith(_MARK) for line in data.removeprefix(b"\xef\xbb\xbf").splitlines()
+        line.startswith(_MARK) and line.removeprefix(_MARK).partition(b"#")[0].strip()
+        for line in data.removeprefix(b"\xef\xbb\xbf").splitlines()
     )
 
 

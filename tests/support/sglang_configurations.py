@@ -153,23 +153,6 @@ OTHERS: Mapping[str, Mapping[str, Any]] = {
         "use_qk_norm": True,
         "no_rope_layers": [1, 1, 1, 0],
     },
-    "gpt_neox": {
-        "architectures": ["GPTNeoXForCausalLM"],
-        "model_type": "gpt_neox",
-        "hidden_size": 128,
-        "intermediate_size": 512,
-        "num_hidden_layers": 3,
-        "num_attention_heads": 4,
-        "vocab_size": 512,
-        "max_position_embeddings": 2048,
-        "rotary_pct": 0.25,
-        "rotary_emb_base": 10000,
-        "use_parallel_residual": True,
-        "layer_norm_eps": 1e-5,
-        "hidden_act": "gelu",
-        "torch_dtype": "bfloat16",
-        "tie_word_embeddings": False,
-    },
 }
 
 # Layers that keep a state for each sequence beside those that keep keys and values.

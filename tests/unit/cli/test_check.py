@@ -123,6 +123,7 @@ def test_a_folder_gives_its_specs_and_leaves_other_yaml_alone(
     (tmp_path / "b").mkdir()
     (tmp_path / "b" / "one.yaml").write_text(GOOD)
     (tmp_path / "other.yaml").write_text("kind: Deployment\n")
+    (tmp_path / ".gitlab-ci.yml").write_text("servespec: # a job\n  script: [make]\n")
     (tmp_path / "loop").symlink_to(tmp_path)
     assert invoke(["check", "-f", "json", str(tmp_path)]) == 0
     assert [file["path"] for file in json.loads(capsys.readouterr().out)["files"]] == [
