@@ -44,7 +44,8 @@ def command(
 def _wanted(words: list[str]) -> Sequence[ModelFacts]:
     from pathlib import Path
 
-    from servespec.models.lookup import find, is_local, unknown
+    from servespec.models.local import is_local
+    from servespec.models.lookup import find, unknown
     from servespec.models.sources import catalogue
     from servespec.spec.model import Model
 

@@ -7,14 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from servespec.deployment import Deployment
+from servespec.models.local import expand_home, is_local
 
 CONTAINER_MODELS = "/models"
 """Where local models and adapters are mounted in a container."""
-
-
-def is_local(name: str) -> bool:
-    """Whether a model or an adapter is a folder rather than a Hub id."""
-    return name.startswith((".", "/", "~"))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,7 +30,7 @@ class Paths:
 
     def host(self, name: str) -> str:
         """The folder relative to where servespec was called; the spec's own is relative to the spec."""
-        path = os.path.normpath(self.deployment.directory / Path(name).expanduser()).replace("\\", "/")
+        path = Path(os.path.normpath(self.deployment.directory / expand_home(name))).as_posix()
         return path if path.startswith(("/", "../")) else f"./{path}"
 
     def mounts(self) -> tuple[tuple[str, str], ...]:

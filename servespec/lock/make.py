@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from servespec.errors import SourceError, UsageError
-from servespec.models.lookup import is_local, locate
+from servespec.models.local import is_local
+from servespec.models.lookup import locate
 from servespec.models.sources.lock import IMAGE_DIGEST, SCHEMA, digest, key_of
 from servespec.spec.model import Model, Spec, Target
 

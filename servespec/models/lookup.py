@@ -9,16 +9,12 @@ from typing import TYPE_CHECKING
 from servespec.errors import UnknownModelError
 from servespec.models.build import facts_from_config
 from servespec.models.facts import ModelFacts
+from servespec.models.local import expand_home, is_local
 from servespec.models.sources import catalogue
 from servespec.models.sources.found import Found
 
 if TYPE_CHECKING:
     from servespec.spec.model import Model
-
-
-def is_local(model: str) -> bool:
-    """Whether an id names a folder rather than a Hub model."""
-    return model.startswith((".", "/", "~")) or (len(model) > 2 and model[1:3] in (":\\", ":/"))
 
 
 def find(model: Model, directory: Path, online: bool = False) -> ModelFacts:
@@ -57,10 +53,10 @@ def _facts(found: Found, id: str, revision: str | None) -> ModelFacts:
 def locate(model: Model, directory: Path, online: bool) -> Found:
     """The configuration of a spec's model, from the first source that is asked for."""
     if model.config is not None:
-        return _from_path(directory / Path(model.config).expanduser())
+        return _from_path(directory / expand_home(model.config))
     locked = None if online else _locked(model, directory)
     if is_local(model.id):
-        path = directory / Path(model.id).expanduser()
+        path = directory / expand_home(model.id)
         return locked if locked is not None and not path.exists() else _from_path(path)
     if online:
         from servespec.models.sources import hub

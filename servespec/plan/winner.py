@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from servespec.models.lookup import is_local
+from servespec.models.local import is_local
 
 if TYPE_CHECKING:
     from servespec.plan.evaluate import Fit

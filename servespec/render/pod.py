@@ -40,8 +40,6 @@ def selector(job: Job) -> dict[str, str]:
 def metadata(job: Job, name: str | None = None) -> dict[str, object]:
     """Name, namespace and labels of an object."""
     namespace = job.deployment.spec.deploy.namespace
-    if namespace is not None:
-        kubernetes_name("deploy.namespace", namespace)
     return {
         "name": name or job.cluster_name,
         **({"namespace": namespace} if namespace else {}),

@@ -5,14 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from servespec.diagnostics import Severity
+from servespec.models.local import is_local
 from servespec.rules.base import Finding, rule
 from servespec.rules.subject import Subject, written_name
 
 _LOCAL_HOSTS = ("127.0.0.1", "localhost", "::1", "[::1]")
-
-
-def _is_local(model: str) -> bool:
-    return model.startswith((".", "/", "~"))
 
 
 def _is_commit(revision: str | None) -> bool:
@@ -63,7 +60,7 @@ def open_server_without_key(subject: Subject) -> Iterable[Finding]:
 def remote_code_unpinned(subject: Subject) -> Iterable[Finding]:
     """trust_remote_code and no commit."""
     model = subject.spec.model
-    if _is_local(model.id) or _is_commit(model.revision):
+    if is_local(model.id) or _is_commit(model.revision):
         return
     key = "model.trust_remote_code" if model.trust_remote_code else None
     for engine, target in subject.spec.targets.items():
@@ -92,7 +89,7 @@ def remote_code_unpinned(subject: Subject) -> Iterable[Finding]:
 def revision_unpinned(subject: Subject) -> Iterable[Finding]:
     """A Hub model without a commit."""
     model = subject.spec.model
-    if not _is_local(model.id) and not _is_commit(model.revision):
+    if not is_local(model.id) and not _is_commit(model.revision):
         found = f"{model.revision!r} is no commit" if model.revision else "no revision is given"
         yield Finding(
             message=f"{found}: weights and configuration of {model.id} may change between two starts",

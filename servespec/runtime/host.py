@@ -14,6 +14,7 @@ from pathlib import Path
 
 from servespec.engines.launch import Launch
 from servespec.errors import StartError
+from servespec.models.local import expand_home
 from servespec.runtime.place import secret_values
 
 STRAGGLER_SECONDS = 5.0
@@ -55,7 +56,7 @@ class Host:
     @staticmethod
     def _beside_python(engine_python: Path, name: str, is_python: bool) -> str:
         # Not resolved: in a virtual environment `python` is a link, and its folder is what counts.
-        python = engine_python.expanduser().absolute()
+        python = expand_home(engine_python).absolute()
         program = python if is_python else python.parent / name
         if not os.access(program, os.X_OK) or program.is_dir():
             raise StartError(

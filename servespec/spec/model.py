@@ -15,8 +15,10 @@ from servespec.spec.types import (
     ArgValue,
     EnvValue,
     Fraction,
+    Host,
     ImageReference,
     Name,
+    Namespace,
     NonNegative,
     NonNegativeFloat,
     Port,
@@ -258,7 +260,11 @@ class Objectives(Section):
 class Server(Section):
     """Where the server listens."""
 
-    host: Text = Field("0.0.0.0", description="Address that the server binds.", examples=["127.0.0.1"])  # noqa: S104
+    host: Host = Field(
+        "0.0.0.0",
+        description="Address that the server binds: a name or a number, without spaces.",
+        examples=["127.0.0.1"],
+    )  # noqa: S104
     port: Port = Field(8000, description="TCP port.", examples=[8000])
     served_model_name: Text | None = Field(
         None, description="Name that requests use; null: the model's id.", examples=["llama-3-1-8b"]
@@ -279,7 +285,11 @@ class Deploy(Section):
     cache_volume: Text | None = Field(
         None, description="Volume or claim that keeps downloaded weights.", examples=["hf-cache"]
     )
-    namespace: Text | None = Field(None, description="Kubernetes namespace.", examples=["inference"])
+    namespace: Namespace | None = Field(
+        None,
+        description="Namespace in Kubernetes: lower-case letters, digits and '-'.",
+        examples=["inference"],
+    )
 
 
 class Target(Section):

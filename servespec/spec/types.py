@@ -13,9 +13,12 @@ MAX_INTEGER = 2**53
 """Largest integer that JSON readers keep exactly."""
 
 Text: TypeAlias = Annotated[
-    str, Field(min_length=1, max_length=4096, pattern=r"^[^\x00-\x08\x0b-\x1f\x7f]*$")
+    str, Field(min_length=1, max_length=4096, pattern=r"^[^\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029]*$")
 ]
+Host: TypeAlias = Annotated[str, Field(max_length=255, pattern=r"^[^\s\x00-\x1f\x7f/]+$")]
 Name: TypeAlias = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]{0,254}$")]
+Namespace: TypeAlias = Annotated[str, Field(pattern=r"^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$")]
+"""A label of DNS, as Kubernetes wants it."""
 _Integer: TypeAlias = Annotated[int, Field(ge=-MAX_INTEGER, le=MAX_INTEGER)]
 _Float: TypeAlias = Annotated[float, Field(ge=-MAX_INTEGER, le=MAX_INTEGER)]
 EnvValue: TypeAlias = (

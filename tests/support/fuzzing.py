@@ -16,7 +16,7 @@ from functools import wraps
 from pathlib import Path
 from typing import Any
 
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, Phase, given, settings
 
 EXAMPLES = int(os.environ.get("SERVESPEC_FUZZ_EXAMPLES", "100"))
 LIMIT_SECONDS = 2.0
@@ -85,7 +85,15 @@ def fuzz(
             HealthCheck.large_base_example,
         ]
         return settings(
-            max_examples=max(round(EXAMPLES * share), 1), deadline=None, suppress_health_check=checks
+            max_examples=max(round(EXAMPLES * share), 1),
+            deadline=None,
+            suppress_health_check=checks,
+            phases=(
+                Phase.explicit,
+                Phase.reuse,
+                Phase.generate,
+                Phase.shrink,
+            ),  # explaining traces every line
         )(given(*strategies, **named)(one))
 
     return decorate

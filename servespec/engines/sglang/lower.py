@@ -10,8 +10,9 @@ from servespec.engines.images import image_of
 from servespec.engines.launch import Cluster, Launch, Variable
 from servespec.engines.loading import load_seconds
 from servespec.engines.lowering import Said
-from servespec.engines.paths import Paths, is_local
+from servespec.engines.paths import Paths
 from servespec.engines.sglang.keys import keys
+from servespec.models.local import is_local
 
 SHM_BYTES = 32 * 2**30
 """sglang docs/get_started/install.md: ``--shm-size 32g``."""

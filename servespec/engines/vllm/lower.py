@@ -10,9 +10,10 @@ from servespec.engines.images import image_of
 from servespec.engines.launch import Cluster, Launch, Variable
 from servespec.engines.loading import load_seconds
 from servespec.engines.lowering import Said
-from servespec.engines.paths import Paths, is_local
+from servespec.engines.paths import Paths
 from servespec.engines.vllm.keys import keys
 from servespec.engines.vllm.server_flags import SERVER_FLAGS
+from servespec.models.local import is_local
 from servespec.rules.versions import holds
 
 SHM_BYTES = 10 * 2**30

@@ -70,8 +70,8 @@ def _options(job: Job) -> list[Word]:
 def _fields(*fields: str) -> str:
     """The value of ``--mount``, which is read as a line of CSV."""
     buffer = io.StringIO()
-    csv.writer(buffer, lineterminator="").writerow(fields)
-    return buffer.getvalue()
+    csv.writer(buffer, lineterminator="\n").writerow(fields)  # quotes what holds the end of a line
+    return buffer.getvalue().removesuffix("\n")
 
 
 def _server(launch: Launch, rank: int) -> tuple[Word, ...]:

@@ -32,6 +32,14 @@ def test_defaults_of_the_version_are_not_repeated(engine: str) -> None:
     assert set(values) <= {"host", "hostname", "port", "model_tag", "model_path", "model_id", "num_shard"}
 
 
+@pytest.mark.parametrize(
+    ("written", "path"), [("./a\\b", "a\\b"), ("~nobody-of-this-name/w", "~nobody-of-this-name/w")]
+)
+def test_a_folder_with_an_odd_name_keeps_it(written: str, path: str) -> None:
+    deployment = deploy("vllm", model={"id": "Qwen/Qwen3-8B", "adapters": {"modules": {"a": written}}})
+    assert Paths(deployment=deployment, container=False)(written).endswith(f"/{path}")
+
+
 @pytest.mark.parametrize("engine", engine_names())
 def test_a_reference_in_env_is_a_secret_and_a_value_is_not(engine: str) -> None:
     launch = lower(

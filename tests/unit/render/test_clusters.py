@@ -140,7 +140,6 @@ def test_a_folder_of_the_nodes_keeps_weights_where_the_spec_says_so() -> None:
     [
         ({"cache_volume": "./weights"}, "begins with '/'"),
         ({"cache_volume": "My Weights"}, "deploy.cache_volume 'My Weights' is no name"),
-        ({"namespace": "In Ference"}, "deploy.namespace 'In Ference' is no name"),
     ],
 )
 def test_names_that_kubernetes_does_not_take_are_refused(deploy: dict[str, str], message: str) -> None:

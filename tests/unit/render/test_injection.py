@@ -1,11 +1,13 @@
 """No string of a spec can be anything but a string in an artefact: every format is read back by its own parser."""
 
 import ast
+import csv
 import json
 import os
 import re
 import shlex
 import subprocess
+import unicodedata
 from collections.abc import Iterator
 
 import pytest
@@ -166,7 +168,7 @@ def test_an_environment_file_holds_the_value_or_is_refused(value: str) -> None:
 @SLOW
 @given(HOSTILE, HOSTILE)
 def test_clients_ask_exactly_this(model: str, prompt: str) -> None:
-    if not prompt or any(ord(c) < 32 for c in prompt):
+    if not prompt or any(unicodedata.category(c) in ("Cc", "Zl", "Zp") for c in prompt):
         prompt = "a"
     deployment = make_deployment(smoke={"prompts": (prompt,)})
     launch = make_launch(served_model_name=model, host="127.0.0.1")
@@ -231,3 +233,12 @@ def test_kubernetes_holds_exactly_these_words(words: list[str], value: str) -> N
 def test_shlex_reads_the_script_as_well(word: str) -> None:
     text = one(render(make_deployment(), "shell", launch=make_launch(flags=(word,))), ".sh")
     assert shlex.split(text.split("\nexec ")[1], comments=True) == ["vllm", "serve", word]
+
+
+def test_a_mounted_folder_is_one_field_for_docker() -> None:
+    """Its value is a line of CSV: what ends a line, parts fields or quotes one is quoted."""
+    path = '/srv/a\nb,"c'
+    launch = make_launch(mounts=((path, "/models/m"),))
+    text = one(render(make_deployment(), "docker", launch=launch), ".docker.sh")
+    found = next(word for word in shell_command(text, '"$engine"') if word.startswith("type=bind"))
+    assert next(csv.reader([found])) == ["type=bind", f"source={path}", "target=/models/m", "readonly"]

@@ -78,6 +78,9 @@ targets:
         (GOOD + "model2: 1\n", "SV010", 6, "did you mean 'model'"),
         ("servespec: v2\n" + GOOD[14:], "SV013", 1, "expected v1"),
         (GOOD + "env: {'A B': x}\n", "SV013", 6, "no name of a variable"),
+        (GOOD + "deploy: {namespace: In_Ference}\n", "SV013", 6, "lower-case letters"),
+        (GOOD + "server: {host: a b}\n", "SV013", 6, "without spaces"),
+        (GOOD + 'server: {served_model_name: "a\\u2028b: c"}\n', "SV013", 6, "served_model_name"),
         (
             GOOD.replace("id: meta-llama/Llama-3.1-8B-Instruct", "id:"),
             "SV011",
