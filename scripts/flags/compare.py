@@ -38,7 +38,9 @@ EXPLAINED: dict[tuple[str, str, str], str] = {
 
 def real_flags(engine: str, version: str, python: str) -> dict[str, Row]:
     """The rows that this version's parser gives in an interpreter that has its dependencies."""
-    release = next(r for r in releases(PROJECTS[engine], version) if r.version == version)
+    release = next((r for r in releases(PROJECTS[engine], version) if r.version == version), None)
+    if release is None:
+        raise RuntimeError(f"{PROJECTS[engine]} has no release {version} that can be installed here")
     with tempfile.TemporaryDirectory() as folder:
         sources, out = Path(folder, "sources"), Path(folder, "flags.json")
         extract_sources(release, engine, sources)
