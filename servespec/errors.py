@@ -14,6 +14,12 @@ class ServespecError(Exception):
     exit_code = 2
 
 
+class SpecError(ServespecError):
+    """A spec has a mistake that the command cannot go on with: `check` shows it, and ends alike (exit code 1)."""
+
+    exit_code = 1
+
+
 class UsageError(ServespecError):
     """An option or an argument that makes no sense; nothing was done."""
 

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from servespec.errors import ServespecError, UsageError
+from servespec.errors import ServespecError, SpecError, UsageError
 
 if TYPE_CHECKING:
     from servespec.spec.loader import LoadedSpec
@@ -56,14 +56,14 @@ def load_all(paths: Sequence[str]) -> Iterator[LoadedSpec]:
             yield load(path)
 
 
-def unreadable(loaded: LoadedSpec) -> ServespecError:
+def unreadable(loaded: LoadedSpec) -> SpecError:
     """The error for a file that a command cannot go on with, with the first thing that is wrong with it."""
     from servespec.report.excerpt import printable
 
     first, *others = loaded.diagnostics
     at = f":{first.span.line}:{first.span.column}" if first.span is not None else ""
     more = f" (`servespec check` shows {len(others)} more)" if others else ""
-    return ServespecError(printable(f"{loaded.path}{at}: {first.message}{more}"))
+    return SpecError(printable(f"{loaded.path}{at}: {first.message}{more}"))
 
 
 def _specs_below(folder: str) -> Iterator[str]:

@@ -11,7 +11,7 @@ from servespec.report.excerpt import one_line
 from servespec.report.model import FileReport, TargetReport
 from servespec.report.picture import bar
 from servespec.report.style import Style
-from servespec.report.table import gib, verdict_words
+from servespec.report.table import gib, of_device, verdict_words
 from servespec.rules.base import Card
 
 MOST_OF_A_VALUE = 20
@@ -41,10 +41,12 @@ def _budget(budget: MemoryBudget, style: Style) -> Iterator[str]:
     yield style.paint("  GiB per GPU, on the rank with the least KV cache", "dim")
     for term in budget.terms:
         yield from _term(term, style, "  ")
-    yield f"  {gib(budget.kv_cache_bytes):>9}  KV cache ± {gib(budget.uncertainty_bytes)}"
+    missing = budget.kv_cache_bytes < 0
+    what = "missing: nothing is left for the KV cache" if missing else "KV cache"
+    yield f"  {gib(abs(budget.kv_cache_bytes)):>9}  {what} ± {gib(budget.uncertainty_bytes)}"
     yield from _note(budget.kv_formula, budget.kv_source, style, " " * 13)
     yield f"  {'-' * 9}"
-    yield f"  {gib(budget.budget_bytes):>9}  budget, of {gib(budget.device_bytes)} on the device"
+    yield f"  {gib(budget.budget_bytes):>9}  budget, {of_device(budget)}"
     for term in budget.outside:
         yield from _term(term, style, "  ", beyond=" (outside the budget)")
     yield ""

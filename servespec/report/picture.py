@@ -113,7 +113,7 @@ def _target(budget: MemoryBudget, title: str, y: int) -> tuple[list[str], int]:
     lines = [
         f'  <text x="{_MARGIN}" y="{y + 14}" font-weight="bold">{escape(_clean(title))}</text>',
         f'  <text x="{_WIDTH - _MARGIN}" y="{y + 14}" text-anchor="end">'
-        f"{gib(budget.device_bytes)} GiB on the device, {gib(budget.budget_bytes)} GiB budget</text>",
+        f"{_scale(budget)}{gib(budget.budget_bytes)} GiB budget</text>",
     ]
     top, x = y + 22, float(_MARGIN)
     for part in parts:
@@ -137,6 +137,10 @@ def _target(budget: MemoryBudget, title: str, y: int) -> tuple[list[str], int]:
         )
     rows = -(-len(parts) // columns)
     return lines, 22 + _BAR + 18 + rows * _ROW + 10
+
+
+def _scale(budget: MemoryBudget) -> str:
+    return f"{gib(budget.device_bytes)} GiB on the device, " if budget.device_bytes else ""
 
 
 def _clean(text: str) -> str:

@@ -27,15 +27,27 @@ def gib(size_bytes: float) -> str:
     return f"{size_bytes / _GIB:,.2f}"
 
 
+def of_device(budget: MemoryBudget) -> str:
+    """What the budget is a part of."""
+    if budget.device_bytes:
+        return f"of {gib(budget.device_bytes)} on the device"
+    return "of host memory that nothing says the size of"
+
+
 def verdict_words(verdict: Verdict) -> str:
     """The verdict as a person says it."""
     return str(verdict).replace("_", " ")
 
 
+def heading_line(heading: str, verdict: Verdict, style: Style) -> str:
+    """What was checked, and the verdict."""
+    words = style.paint(verdict_words(verdict), _COLOUR[verdict], "bold")
+    return f"{style.paint(heading, 'bold')}: {words}"
+
+
 def target_lines(target: TargetReport, heading: str, style: Style) -> list[str]:
     """The heading with the verdict, and a row for each term where there is a budget."""
-    verdict = style.paint(verdict_words(target.verdict), _COLOUR[target.verdict], "bold")
-    lines = [f"{style.paint(heading, 'bold')}: {verdict}"]
+    lines = [heading_line(heading, target.verdict, style)]
     budget = target.budget
     if budget is None:
         return lines
@@ -52,7 +64,7 @@ def _rows(budget: MemoryBudget, style: Style) -> list[str]:
                 (name, term.size_bytes, term.numbers or term.formula)
                 for name, term in zip(TERM_NAMES, budget.terms, strict=True)
             ),
-            ("KV cache", budget.kv_cache_bytes, budget.kv_formula),
+            _kv_row(budget),
         )
     ]
     lines = [f"  {'per GPU':<{label}} {'GiB':>8}  {style.paint('from', 'dim')}"]
@@ -60,12 +72,17 @@ def _rows(budget: MemoryBudget, style: Style) -> list[str]:
         f"  {name[:label]:<{label}} {gib(size):>8}  {style.paint(_cut(source, room), 'dim')}"
         for name, size, source in rows
     ]
-    of_device = f"of {gib(budget.device_bytes)} on the device"
-    lines.append(f"  {'budget':<{label}} {gib(budget.budget_bytes):>8}  {of_device}")
+    lines.append(f"  {'budget':<{label}} {gib(budget.budget_bytes):>8}  {of_device(budget)}")
     for term in budget.outside:
         name = f"+ {term.name.replace('_', ' ')}"
         lines.append(f"  {name[:label]:<{label}} {gib(term.size_bytes):>8}  outside the budget")
     return lines
+
+
+def _kv_row(budget: MemoryBudget) -> tuple[str, int, str]:
+    if budget.kv_cache_bytes < 0:
+        return "missing for KV", -budget.kv_cache_bytes, "the rest is more than the budget"
+    return "KV cache", budget.kv_cache_bytes, budget.kv_formula
 
 
 def _capacity(budget: MemoryBudget, target: TargetReport) -> list[str]:

@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from servespec.diagnostics import Fix, Severity
-from servespec.memory.budget import Shortfall, Verdict
+from servespec.memory.budget import Shortfall, ShortfallKind, Verdict
 from servespec.rules.base import Card, Finding, rule
 from servespec.rules.subject import Subject
 
@@ -15,6 +15,12 @@ if TYPE_CHECKING:
     from servespec.hardware.gpu import GPU, GPUProcess
 
 GIB = 2**30
+_AFTER_LOADING = {
+    ShortfallKind.no_memory_for_kv,
+    ShortfallKind.context_exceeds_kv,
+    ShortfallKind.warmup_exceeds_memory,
+    ShortfallKind.graphs_exceed_memory,
+}
 
 
 def _finding(shortfall: Shortfall) -> Finding:
@@ -39,7 +45,13 @@ def _findings(subject: Subject, *, certain: bool) -> Iterator[Finding]:
         if len(remaining) < len(shortfalls):
             yield _held(gpu, shortfalls)
             shortfalls = remaining
-    yield from map(_finding, shortfalls)
+    yield from map(_finding, _causes(shortfalls))
+
+
+def _causes(shortfalls: list[Shortfall]) -> list[Shortfall]:
+    """Without what follows from another: where the weights are too large, nothing is left for anything else."""
+    weights = [each for each in shortfalls if each.kind is ShortfallKind.weights_exceed_device]
+    return [each for each in shortfalls if each.kind not in _AFTER_LOADING] if weights else shortfalls
 
 
 def _held(gpu: GPU, shortfalls: list[Shortfall]) -> Finding:

@@ -7,6 +7,7 @@ reports all mistakes.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -30,7 +31,7 @@ _TAGGED: dict[str, tuple[type, ...]] = {
     f"{_CORE}bool": (bool,),
     f"{_CORE}null": (type(None),),
 }
-
+_SURROGATE = re.compile("[\ud800-\udfff]")
 
 _new = tuple.__new__
 """Makes a named tuple of all its fields, without a call in between: a spec has a hundred of them."""
@@ -166,6 +167,8 @@ class _Composer:
 
     def scalar(self, event: Any, span: Span) -> Scalar:
         text, tag, is_plain = event.value, event.tag, event.style in (None, "")
+        if self.parser_of is _pure and _SURROGATE.search(text):  # libyaml refuses the escapes
+            text = self.joined(text, span)
         if is_plain and text == "":
             # libyaml places an absent value after the white space that follows the key
             span = Span(span.line, span.column, span.line, span.column)
@@ -177,6 +180,18 @@ class _Composer:
         else:
             value = self.tagged(text, tag, span)
         return Scalar(text, value, is_plain, span, self.file)
+
+    def joined(self, text: str, span: Span) -> str:
+        """Text with the pairs that JSON writes for one character joined; a half alone is reported."""
+        whole = text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "surrogatepass")
+        half = _SURROGATE.search(whole)
+        if half is None:
+            return whole
+        escape = f"\\u{ord(half[0]):04x}"
+        self.report(
+            "SV013", f"{escape} is one half of a surrogate pair: write both halves, or the character", span
+        )
+        return _SURROGATE.sub("\ufffd", whole)
 
     def tagged(self, text: str, tag: str, span: Span) -> ScalarValue:
         """The value under one of YAML's own tags; another tag is reported and left out of account."""
@@ -293,4 +308,6 @@ def _syntax_message(error: Any) -> str:
         words += ": indent the line like its neighbours, or put the text after the first ':' in quotes"
     elif "cannot start any token" in words:
         words += ": indent with spaces instead of tabs; text that begins with @, ` or % needs quotes"
+    elif "Unicode character escape" in words:
+        words += ": write the character itself"
     return f"YAML syntax: {words}"

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from servespec.diagnostics import Diagnostic, Severity
 from servespec.spec.compose import compose
 from servespec.spec.extends import with_bases
-from servespec.spec.nodes import Mapping, Node, Scalar, locate
+from servespec.spec.nodes import Mapping, Node, Place, Scalar, locate
 from servespec.spec.secrets import find_secrets, may_hold_secret
 from servespec.spec.source import Source, decode, read
 
@@ -42,15 +42,26 @@ class LoadedSpec:
     def place(self, diagnostic: Diagnostic) -> Diagnostic:
         """The diagnostic with file, line and column, found from its key.
 
-        A key that is not written stands for the section around it, or else for the engine's target.
+        A key that is not written stands for the section around it, or else for the engine's target or, where it is
+        about memory, the GPU. Findings of the spec itself (SV0xx) are about the value, all others about the key.
         """
         if diagnostic.span is not None:
             return diagnostic if diagnostic.file else replace(diagnostic, file=self.path)
         place = locate(self.nodes, diagnostic.key)
-        if place is not None and place.value is self.nodes and diagnostic.engine is not None:
-            target = locate(self.nodes, f"targets.{diagnostic.engine}")
-            place = target if target is not None and target.exact else place
-        return diagnostic.at(self.path, None) if place is None else diagnostic.at(place.file, place.span)
+        if place is not None and place.value is self.nodes:
+            place = self._without_section(diagnostic) or place
+        if place is None:
+            return diagnostic.at(self.path, None)
+        if diagnostic.code < "SV1" and place.exact and isinstance(place.value, Scalar):
+            return diagnostic.at(place.value.file, place.value.span)
+        return diagnostic.at(place.file, place.span)
+
+    def _without_section(self, diagnostic: Diagnostic) -> Place | None:
+        """The engine's target for a key whose section is not written; for memory the GPU that has it."""
+        keys = [f"targets.{diagnostic.engine}"] if diagnostic.engine is not None else []
+        keys += ["hardware.gpu"] if diagnostic.code.startswith("SV1") else []
+        places = (locate(self.nodes, key) for key in keys)
+        return next((place for place in places if place is not None and place.exact), None)
 
 
 def load(path: str | Path) -> LoadedSpec:

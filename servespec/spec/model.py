@@ -261,10 +261,10 @@ class Server(Section):
     """Where the server listens."""
 
     host: Host = Field(
-        "0.0.0.0",
+        "0.0.0.0",  # noqa: S104
         description="Address that the server binds: a name or a number, without spaces.",
         examples=["127.0.0.1"],
-    )  # noqa: S104
+    )
     port: Port = Field(8000, description="TCP port.", examples=[8000])
     served_model_name: Text | None = Field(
         None, description="Name that requests use; null: the model's id.", examples=["llama-3-1-8b"]

@@ -137,13 +137,14 @@ def _pool(
 ) -> Iterator[Shortfall]:
     needed = weights.size_bytes + states_bytes
     states = f" and recurrent states {states_bytes / GIB:.2f} GiB" if states_bytes else ""
+    left = f"{static / GIB:.2f} GiB" if static > 0 else "nothing"
     fraction = deployment.settings.number("mem_fraction_static")
     key = "limits.gpu_memory_fraction" if deployment.spec.limits.gpu_memory_fraction else "hardware.gpu"
     source = deployment.settings["mem_fraction_static"]
     key = source.key or key
     yield Shortfall(
         kind=ShortfallKind.no_memory_for_kv,
-        message=f"mem_fraction_static {fraction:.3g} leaves {static / GIB:.2f} GiB for weights and KV cache, the "
+        message=f"mem_fraction_static {fraction:.3g} leaves {left} for weights and KV cache, the "
         f"weights take {weights.size_bytes / GIB:.2f} GiB{states}: SGLang stops with “Not enough memory. Please try to "
         "increase --mem-fraction-static”",
         needed_bytes=needed,

@@ -158,13 +158,17 @@ def _weights(deployment: Deployment, weights: Term, uncertainty_bytes: int) -> I
         )
 
 
+def _leaves(free: int) -> str:
+    return f"lacks {-free / GIB:.2f} GiB" if free < 0 else f"leaves {free / GIB:.2f} GiB"
+
+
 def _warmup(free: int, batch: WarmupBatch, uncertainty_bytes: int) -> tuple[Shortfall, ...]:
     if free >= uncertainty_bytes:
         return ()
     return (
         Shortfall(
             kind=ShortfallKind.warmup_exceeds_memory,
-            message=f"the warm-up of {batch.prefill_tokens:,} prefill tokens leaves {free / GIB:.2f} GiB: “Not enough "
+            message=f"the warm-up of {batch.prefill_tokens:,} prefill tokens {_leaves(free)}: “Not enough "
             f"memory to handle {batch.prefill_tokens} prefill tokens”",
             needed_bytes=max(0, -free),
             available_bytes=0,
@@ -182,7 +186,7 @@ def _little(left: int, batch: WarmupBatch, uncertainty_bytes: int) -> tuple[Shor
     return (
         Shortfall(
             kind=ShortfallKind.warmup_exceeds_memory,
-            message=f"the warm-up of {batch.prefill_tokens:,} prefill tokens leaves {left / GIB:.2f} GiB beyond its own "
+            message=f"the warm-up of {batch.prefill_tokens:,} prefill tokens {_leaves(left)} beyond its own "
             f"{batch.tokens:,} tokens of KV cache, the prediction is good to ± {uncertainty_bytes / GIB:.2f} GiB",
             needed_bytes=uncertainty_bytes,
             available_bytes=max(0, left),

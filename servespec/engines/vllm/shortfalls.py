@@ -39,6 +39,14 @@ def shortfalls(situation: Situation) -> tuple[Shortfall, ...]:
     return tuple(shortfall for shortfall in found if shortfall is not None)
 
 
+def _at_most(room: int) -> str:
+    return (
+        f"at most {room / GIB:.1f} GiB of KV cache"
+        if room > GIB // 20
+        else "more GPUs, or a quantized checkpoint"
+    )
+
+
 def _gib(size: int) -> str:
     return f"{size / GIB:,.2f} GiB"
 
@@ -57,13 +65,13 @@ def _free_memory(situation: Situation) -> Shortfall | None:
         kind=ShortfallKind.free_memory_below_budget,
         message=(
             f"{_gib(situation.requested_bytes)} of {gpu.name} are asked for ({fraction:g} of "
-            f"{_gib(gpu.total_bytes)}), {_gib(free)} are free at start"
+            f"{_gib(gpu.total_bytes)}), {_gib(free) if free > 0 else 'none'} are free at start"
         ),
         needed_bytes=situation.requested_bytes,
         available_bytes=free,
         certain=reserved > 0 or missing > gpu.total_spread_bytes + GIB // 4,
         key="limits.gpu_memory_fraction",
-        fix=f"gpu_memory_fraction ≤ {possible:.2f}",
+        fix=f"gpu_memory_fraction ≤ {possible:.2f}" if possible > 0 else "free the GPU of what others hold",
     )
 
 
@@ -82,7 +90,7 @@ def _host(situation: Situation) -> Shortfall | None:
         available_bytes=has,
         certain=needed - has > situation.weights.uncertainty_bytes,
         key=settings["kv_cache_memory_bytes"].key or "hardware.memory_gib",
-        fix=f"at most {max(0.0, (has - situation.weights.size_bytes) / GIB):.1f} GiB of KV cache",
+        fix=_at_most(has - situation.weights.size_bytes),
     )
 
 
@@ -128,7 +136,7 @@ def _fixed_space(situation: Situation) -> Shortfall | None:
         available_bytes=free,
         certain=needed - free > GIB // 2 + gpu.total_spread_bytes,
         key=settings[given].key or "kv_cache.space_gib",
-        fix=f"at most {max(0.0, (free - situation.taken_bytes) / GIB):.1f} GiB of KV cache",
+        fix=_at_most(free - situation.taken_bytes),
     )
 
 
@@ -166,8 +174,8 @@ def _no_kv(situation: Situation) -> Shortfall | None:
     return Shortfall(
         kind=ShortfallKind.no_memory_for_kv,
         message=(
-            f"weights, activations and the engine itself take {_gib(taken)} of the "
-            f"{_gib(situation.requested_bytes)} budget: nothing is left for the KV cache"
+            f"weights, activations and the engine itself take {_gib(taken)}, {_gib(-situation.kv_bytes)} more than "
+            f"the budget of {_gib(situation.requested_bytes)}: nothing is left for the KV cache"
         ),
         needed_bytes=taken + situation.capacity.needed_bytes,
         available_bytes=situation.requested_bytes,

@@ -6,7 +6,7 @@ from servespec.diagnostics import Diagnostic, Severity
 from servespec.report.excerpt import excerpt, one_line, secret_spans
 from servespec.report.model import CheckReport, FileReport
 from servespec.report.style import Style
-from servespec.report.table import target_lines
+from servespec.report.table import heading_line, target_lines
 
 _COLOUR = {Severity.error: "red", Severity.warning: "yellow", Severity.info: "cyan"}
 
@@ -19,9 +19,15 @@ def write(report: CheckReport, style: Style) -> str:
 
 def _file(file: FileReport, style: Style) -> list[str]:
     blocks = ["\n".join(_finding(diagnostic, file, style)) + "\n" for diagnostic in file.diagnostics]
+    path = one_line(file.path)
+    without = [target for target in file.targets if target.budget is None]
+    for verdict in dict.fromkeys(target.verdict for target in without):
+        names = ", ".join(f"{t.engine} {t.version}" for t in without if t.verdict is verdict)
+        blocks.append(heading_line(f"{path}: {names}", verdict, style) + "\n")
     for target in file.targets:
-        heading = f"{one_line(file.path)}: {target.engine} {target.version}"
-        blocks.append("\n".join(target_lines(target, heading, style)) + "\n")
+        if target.budget is not None:
+            lines = target_lines(target, f"{path}: {target.engine} {target.version}", style)
+            blocks.append("\n".join(lines) + "\n")
     return blocks
 
 

@@ -71,7 +71,7 @@ def test_the_same_mistakes_are_reported_whatever_else_is_wrong(
     (file,) = json.loads(capsys.readouterr().out)["files"]
     assert file["verdict"] == "invalid"
     found = {d["code"]: (d["line"], d["column"]) for d in file["diagnostics"] if d["severity"] == "error"}
-    assert found == {"SV015": (4, 12), "SV013": (5, 25)}
+    assert found == {"SV015": (4, 17), "SV013": (5, 25)}
 
 
 def test_an_unknown_model_is_an_error_that_says_how_to_give_its_facts(

@@ -12,6 +12,7 @@ import xmlschema
 
 from servespec.check import check_files
 from servespec.report import format_names, write
+from servespec.report.explanation import explain_file
 from servespec.report.model import CheckReport
 from servespec.report.style import Style
 from servespec.report.table import target_lines
@@ -197,3 +198,40 @@ def test_the_table_keeps_to_the_width_of_the_terminal(report: CheckReport, width
     assert budgets
     for target in budgets:
         assert max(map(len, target_lines(target, "heading", Style(width=width)))) <= width
+
+
+def test_targets_without_a_budget_share_one_line() -> None:
+    text = write(check_files([load_text(FITS.replace("H100-80GB", "H100-90GB"), "a.yaml")]), "text")
+    verdicts = [line for line in text.splitlines() if line.endswith(": invalid")]
+    assert len(verdicts) == 1
+    assert verdicts[0].startswith("a.yaml: ")
+
+
+LARGE = "servespec: v1\nname: large\nmodel: {id: meta-llama/Llama-3.3-70B-Instruct}\n"
+
+
+@pytest.mark.parametrize(
+    "rest",
+    [
+        "hardware: {gpu: H100-80GB}\n",
+        "hardware: {gpu: H100-80GB, reserved_gib: 100}\n",
+        "hardware: {gpu: H100-80GB}\nlimits: {max_batched_tokens: 131072}\n",
+        "hardware: {gpu: MI300X-192GB}\nlimits: {max_batched_tokens: 131072}\n",
+        "hardware: {gpu: MI300X-192GB}\nlimits: {gpu_memory_fraction: 0.05}\n",
+        "hardware: {gpu: H200-141GB}\n",
+        "hardware: {gpu: cpu}\nkv_cache: {space_gib: 1}\n",
+    ],
+)
+def test_what_is_missing_is_said_as_missing_not_as_a_negative_size(rest: str) -> None:
+    report = check_files([load_text(LARGE + rest, "a.yaml")])
+    assert any(d.code in ("SV101", "SV102") for d in report.diagnostics())
+    shown = write(report, "text") + "".join(explain_file(file, Style()) for file in report.files)
+    assert not re.search(r"(?<![\w.])-\d+\.\d\d (?!leaves nothing)", shown), shown
+    assert "of 0.00 on the device" not in shown
+
+
+def test_weights_beyond_the_device_are_one_finding_of_each_engine() -> None:
+    report = check_files([load_text(LARGE + "hardware: {gpu: H100-80GB}\n", "a.yaml")])
+    told = [d for d in report.diagnostics() if d.code == "SV101"]
+    assert sorted(str(d.engine) for d in told) == ["sglang", "tgi", "vllm"]
+    assert all("the weights" in d.message and d.span and d.span.line == 4 for d in told)

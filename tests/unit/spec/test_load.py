@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from servespec.diagnostics import Diagnostic, Severity
 from servespec.spec import load, load_text, locate
 from servespec.spec.loader import LoadedSpec
 
@@ -242,3 +243,46 @@ def test_half_of_a_surrogate_pair_in_a_flag_is_a_mistake_of_the_spec() -> None:
     assert loaded.spec is None
     (found,) = loaded.diagnostics
     assert found.span is not None and found.span.line == 5
+
+
+def test_a_pair_that_json_writes_for_one_character_is_that_character() -> None:
+    loaded = load_text(
+        '{"servespec": "v1", "name": "small", "model": {"id": "Qwen/Qwen3-8B"},\n'
+        '"hardware": {"gpu": "H100-80GB"}, "smoke": {"prompts": ["hi \\ud83d\\ude00", "\\u00e9"]}}'
+    )
+    assert loaded.diagnostics == ()
+    assert loaded.spec is not None
+    assert loaded.spec.smoke.prompts == ("hi \U0001f600", "\u00e9")
+
+
+@pytest.mark.parametrize("text", ["\\ud83d", "\\ude00\\ud83d", "x\\ud83dy"])
+def test_half_of_such_a_pair_is_named_with_what_to_write(text: str) -> None:
+    loaded = load_text(GOOD + f'env: {{GREETING: "{text}"}}\n')
+    assert loaded.spec is None
+    (found,) = loaded.diagnostics
+    assert (found.code, found.span and found.span[:2]) == ("SV013", (6, 17))
+    assert "one half of a surrogate pair: write both halves" in found.message
+
+
+def test_an_escape_that_a_long_file_cannot_have_read_again_says_what_to_write() -> None:
+    (found,) = load_text(GOOD + 'env: {A: "\\ud83d\\ude00"}\n' + "# padding\n" * 4000).diagnostics
+    assert found.code == "SV001"
+    assert "write the character itself" in found.message
+
+
+def test_findings_of_the_spec_point_at_the_value_and_memory_at_the_gpu() -> None:
+    loaded = load_text(GOOD + "targets:\n  vllm: {version: 0.9.99}\n")
+
+    def columns(code: str, key: str, engine: str | None = None) -> tuple[int, ...]:
+        told = Diagnostic(code=code, severity=Severity.error, message="", key=key, engine=engine)
+        span = loaded.place(told).span
+        assert span is not None
+        return span
+
+    assert columns("SV015", "hardware.gpu") == (5, 17, 5, 26)
+    assert columns("SV016", "model.id") == (4, 7, 4, 39)
+    assert columns("SV016", "model.config") == (3, 1, 3, 6)
+    assert columns("SV017", "targets.vllm.version", "vllm") == (7, 19, 7, 25)
+    assert columns("SV101", "limits.max_model_len", "sglang") == (5, 12, 5, 15)
+    assert columns("SV101", "limits.max_model_len", "vllm") == (7, 3, 7, 7)
+    assert columns("SV301", "parallel.tensor", "sglang") == (1, 1, 1, 10)
