@@ -111,7 +111,8 @@ async def _events(response: aiohttp.ClientResponse) -> AsyncIterator[dict[str, o
 
 
 def _failed(started: float, reason: str) -> Timing:
-    return Timing(ok=False, started=started, ended=time.perf_counter(), error=reason)
+    """``reason`` becomes one line: what answers may be a page of HTML."""
+    return Timing(ok=False, started=started, ended=time.perf_counter(), error=" ".join(reason.split()))
 
 
 def _integer(value: object, otherwise: int) -> int:

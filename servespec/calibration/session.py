@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING
 from servespec.calibration.derive import derive
 from servespec.calibration.rows import Row, append_row, read_rows
 from servespec.calibration.store import FOLDER, save_calibration
-from servespec.errors import ServespecError, UsageError
+from servespec.errors import MissingExtraError, ServespecError, UsageError
+from servespec.hardware.nvml import NoDriverError
 
 if TYPE_CHECKING:
     from servespec.calibration.trial import Trial
@@ -50,7 +51,10 @@ class Session:
                 yield json.dumps({"id": trial.id, "predicted": trial.predicted})
 
     def run(self, tell: Callable[[str], None]) -> list[str]:
-        """Make every start that the rows file does not have yet; returns the ids of those that could not be tried."""
+        """Make every start that the rows file does not have yet; returns the ids of those that could not be tried.
+
+        Raises MissingExtraError and NoDriverError: nothing can be measured here.
+        """
         done = {row.id for row in read_rows(self.rows)} if self.rows.exists() else set()
         begun = time.monotonic()
         failed: list[str] = []
@@ -64,6 +68,8 @@ class Session:
                 continue
             try:
                 row = self._measure(path)
+            except (MissingExtraError, NoDriverError):
+                raise  # as every other start would end
             except ServespecError as error:
                 tell(f"[{number}/{len(self.specs)}] {name}: {error}")
                 failed.append(name)

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import os
 from importlib import import_module
 from pkgutil import iter_modules
 from typing import Annotated, Any
 
 import typer
+from typer.main import get_command
 
 from servespec import cli
 from servespec._version import __version__
 from servespec.errors import UsageError
 
-_BadUsage: Any = typer.BadParameter.__mro__[
-    1
-]  # UsageError of the click that this Typer carries, or depends on
+COMPLETION_VARIABLE = "_SERVESPEC_COMPLETE"
+"""Set by the shell's completion script, which asks what may come next."""
+
+_BadUsage: Any = typer.BadParameter.__mro__[1]
+"""UsageError of the click that this Typer carries, or depends on."""
 
 
 def command_names() -> dict[str, str]:
@@ -55,19 +59,31 @@ def build(wanted: str | None = None) -> typer.Typer:
 
 def call(arguments: list[str]) -> int:
     """Hand the arguments to Typer and return the exit code. Raises UsageError for what it cannot read."""
-    app = build(arguments[0] if arguments else None)
+    wanted = arguments[0] if arguments else None
+    app = build(wanted)
+    if COMPLETION_VARIABLE in os.environ:
+        app(prog_name="servespec")
+    group = get_command(app)
     try:
-        code = app(arguments or ["--help"], prog_name="servespec", standalone_mode=False)
+        # Not by calling the application: it makes a Ctrl-C and a closed pipe into exit codes of its own.
+        with group.make_context("servespec", [*arguments] or ["--help"]) as context:
+            code = group.invoke(context)
+    except typer.Exit as end:
+        code = end.exit_code
     except _BadUsage as error:
-        raise UsageError(_sentence(error)) from error
+        raise UsageError(_sentence(error, wanted)) from error
     return (code or 0) if arguments else 2
 
 
-def _sentence(error: Any) -> str:
+def _sentence(error: Any, wanted: str | None) -> str:
     """A usage error in one line, with the command that shows what there is."""
     near = getattr(error, "possibilities", None)
-    said = (
-        f"{error.message}; did you mean {' or '.join(near)}?" if near else error.format_message().rstrip(".")
-    )
-    help_command = f"{error.ctx.command_path} --help" if error.ctx is not None else "servespec --help"
-    return f"{said[:1].lower()}{said[1:]} (see `{help_command}`)"
+    said = error.message.rstrip(".") if near else error.format_message().rstrip(".")
+    said = said.replace(". Did you mean ", "; did you mean ").replace("', '", "' or '")
+    if near:
+        said = f"{said}; did you mean {' or '.join(near)}?"
+    if error.ctx is not None:
+        path = error.ctx.command_path
+    else:  # an option without its argument
+        path = f"servespec {wanted}" if wanted in command_names() else "servespec"
+    return f"{said[:1].lower()}{said[1:]} (see `{path} --help`)"

@@ -11,6 +11,9 @@ import typer
 
 from servespec.cli._parameters import Online, Targets
 
+_RULE = re.compile(r"(?i)sv\d*|[a-z0-9]+(-[a-z0-9]+)*")
+"""A code, a beginning of one, or a name."""
+
 
 def command(
     what: Annotated[
@@ -29,7 +32,7 @@ def command(
     from servespec.report.style import style_of
 
     style = style_of(sys.stdout)
-    if re.fullmatch(r"(?i)sv\d{3}", what) or (not Path(what).exists() and re.fullmatch(r"[a-z0-9-]+", what)):
+    if _RULE.fullmatch(what) and not Path(what).exists():
         from servespec.diagnostics import RULES_URL
         from servespec.errors import UsageError
         from servespec.report.explanation import explain_card

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -43,6 +44,8 @@ def command(
 
     if engine not in engine_names():
         raise UsageError(f"no engine is named {engine!r}; there are {', '.join(engine_names())}")
+    if version is not None and name is None and not re.match(r"v?\d", version):
+        version, name = None, version
     catalogue = load(engine, version or newest(engine))
     if version is not None and not catalogue.exact:
         sys.stderr.write(f"warning: no {engine} {version} in the catalogue; {catalogue.version} is shown\n")

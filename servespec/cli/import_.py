@@ -65,6 +65,9 @@ def _text(path: str) -> str:
         raise SourceError(f"{path} is larger than {MAX_SOURCE_BYTES:,} bytes: no launch configuration is")
     text = data if isinstance(data, Diagnostic) else decode(data, path)
     if isinstance(text, Diagnostic):
+        if " " in path and not Path(path).exists():
+            raise SourceError(f"{path}: {text.message}; a command itself is read from standard input: "
+                              f"echo '…' | servespec import -")  # fmt: skip
         raise SourceError(f"{path}: {text.message}")
     return text
 

@@ -14,8 +14,8 @@ def find(name: str, memory_gib: float | None = None, *, count: int = 1, devices:
     """The GPU that a spec's ``hardware.gpu`` means, with ``hardware.memory_gib`` (GiB) if given.
 
     Of this machine's (``local``) it is the one with the least free memory of the ``count`` that a server with
-    ``devices`` for its CUDA_VISIBLE_DEVICES would use. Raises UnknownGPUError for a name that the catalogue does not have, and NoDriverError when
-    ``local`` is asked where no driver answers, or shows fewer GPUs.
+    ``devices`` for its CUDA_VISIBLE_DEVICES would use. Raises UnknownGPUError for a name that the catalogue does not
+    have, and where ``local`` is asked NoDriverError when no driver answers and TooFewGPUsError when it shows fewer.
     """
     wanted = name.strip().lower()
     if wanted == "cpu":

@@ -18,6 +18,10 @@ class NoDriverError(ServespecError):
     """``hardware.gpu: local`` was asked where no NVIDIA driver answers, or shows no GPU."""
 
 
+class TooFewGPUsError(ServespecError):
+    """``hardware.gpu: local`` with a ``count`` that this machine does not have."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LocalGPU:
     """One GPU, or one MIG instance, of this machine.

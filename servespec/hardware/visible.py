@@ -5,7 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from servespec.hardware.gpu import GPU
-from servespec.hardware.nvml import Inventory, LocalGPU, NoDriverError, as_catalogue_row, inventory
+from servespec.hardware.nvml import (
+    Inventory,
+    LocalGPU,
+    NoDriverError,
+    TooFewGPUsError,
+    as_catalogue_row,
+    inventory,
+)
 
 ADVICE = "write hardware.gpu: <name> instead of local (`servespec gpus` lists them)"
 
@@ -17,7 +24,7 @@ def local_gpu(count: int = 1, devices: str | None = None) -> GPU:
     ``count`` GPUs that it would use, the one with the least free memory is taken. ``devices`` is the
     CUDA_VISIBLE_DEVICES that the server is given. Total memory, compute capability and what others hold are
     measured; FLOP/s and bandwidth come from the catalogue's row of that name, and are 0 where there is none.
-    Raises NoDriverError.
+    Raises NoDriverError and TooFewGPUsError.
     """
     return as_catalogue_row(min(server_gpus(count, devices), key=_free_bytes))
 
@@ -25,7 +32,7 @@ def local_gpu(count: int = 1, devices: str | None = None) -> GPU:
 def server_gpus(count: int = 1, devices: str | None = None) -> tuple[LocalGPU, ...]:
     """The GPUs that a server with ``count`` ranks on this machine would use, its first rank's first.
 
-    Raises NoDriverError where there is no driver, or fewer GPUs than that.
+    Raises NoDriverError where there is no driver, and TooFewGPUsError for fewer GPUs than that.
     """
     try:
         found = visible(inventory(), devices)
@@ -35,7 +42,7 @@ def server_gpus(count: int = 1, devices: str | None = None) -> tuple[LocalGPU, .
         raise NoDriverError(f"the NVIDIA driver shows no usable GPU: {ADVICE}")
     if len(found) < count:
         there = "one GPU is" if len(found) == 1 else f"{len(found)} GPUs are"
-        raise NoDriverError(
+        raise TooFewGPUsError(
             f"hardware.count asks for {count} local GPUs and {there} to be used on this machine: "
             f"lower hardware.count and the splits under parallel, or {ADVICE}"
         )

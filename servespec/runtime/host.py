@@ -59,9 +59,8 @@ class Host:
         python = expand_home(engine_python).absolute()
         program = python if is_python else python.parent / name
         if not os.access(program, os.X_OK) or program.is_dir():
-            raise StartError(
-                f"{program} is no program: --engine-python names the Python of the engine's environment"
-            )
+            what = f"{program} is no program" if python.exists() else f"there is no {python}"
+            raise StartError(f"{what}: --engine-python names the Python of the engine's environment")
         return str(program)
 
 

@@ -74,7 +74,8 @@ def _properties(card: Card) -> dict[str, Any]:
 
 def _result(path: str, d: Diagnostic, fingerprint: str, index: int) -> dict[str, Any]:
     engine = f"[{d.engine}] " if d.engine else ""
-    advice = f" {d.fix.message[:1].upper()}{d.fix.message[1:]}." if d.fix else ""
+    end = "" if d.message.endswith(("?", "!", ".")) else "."
+    advice = f"{end} {d.fix.message[:1].upper()}{d.fix.message[1:]}." if d.fix else ""
     location: dict[str, Any] = {"artifactLocation": _artifact(path)}
     if d.span is not None:
         location["region"] = {

@@ -14,6 +14,8 @@ from servespec.calibration import measure
 from servespec.calibration.rows import read_rows
 from servespec.calibration.session import Session
 from servespec.cli import invoke
+from servespec.hardware import visible
+from servespec.hardware.nvml import NoDriverError
 from tests.support.nvml_driver import MIB, Card, Driver, install
 
 pytestmark = pytest.mark.skipif(
@@ -166,6 +168,21 @@ def test_a_start_that_cannot_be_tried_does_not_keep_the_others_from_it(
     told: list[str] = []
     assert wanted.run(told.append) == ["a"]
     assert [row.id for row in read_rows(tmp_path / "rows.jsonl")] == ["b"]
+
+
+def test_without_a_driver_nothing_is_begun_and_one_line_says_why(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def no_driver() -> None:
+        raise NoDriverError("no NVIDIA driver answers on this machine")
+
+    monkeypatch.setattr(visible, "inventory", no_driver)
+    session(tmp_path, "a", "b", gpu="local")
+    monkeypatch.chdir(tmp_path)
+    assert invoke(["calibrate", "a.yaml", "b.yaml", "--engine-version", "0.25.1"]) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith("servespec: error: no NVIDIA driver answers")
+    assert not (tmp_path / "calibration-rows.jsonl").exists()
 
 
 def test_predictions_are_written_without_a_gpu_or_an_engine(

@@ -54,8 +54,9 @@ def test_a_rule_is_explained_by_code_or_name(name: str, capsys: pytest.CaptureFi
 
 
 def test_what_is_neither_rule_nor_file_is_misuse(capsys: pytest.CaptureFixture[str]) -> None:
-    assert invoke(["explain", "SV999"]) == 2
-    assert "servespec rules" in capsys.readouterr().err
+    for word in ("SV999", "SV", "sv9999", "no-such-rule"):
+        assert invoke(["explain", word]) == 2
+        assert "servespec rules" in capsys.readouterr().err
     assert invoke(["explain", "no/such/file.yaml"]) == 1
 
 

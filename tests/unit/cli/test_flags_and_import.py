@@ -35,6 +35,14 @@ def test_a_flag_may_be_named_as_on_the_engine_s_command_line(capsys: pytest.Capt
     assert "range: at least -1" in out
 
 
+@pytest.mark.parametrize("name", ["--max-model-len", "max_model_len"])
+def test_a_flag_may_be_named_without_a_version(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert invoke(["flags", "vllm", name]) == 0
+    captured = capsys.readouterr()
+    assert captured.out.startswith("--max-model-len size_or_auto")
+    assert captured.err == ""
+
+
 def test_the_list_of_flags_says_whose_they_are(capsys: pytest.CaptureFixture[str]) -> None:
     assert invoke(["flags", "vllm"]) == 0
     heading, empty, *lines = capsys.readouterr().out.splitlines()
@@ -104,6 +112,11 @@ def test_a_file_without_a_server_is_a_clean_error(tmp_path: Path, capsys: pytest
     for wrong in (path, tmp_path / "absent", tmp_path):
         assert invoke(["import", str(wrong)]) == 2
         assert capsys.readouterr().err.startswith("servespec: error: ")
+
+
+def test_a_command_given_as_a_path_is_told_the_way_in(capsys: pytest.CaptureFixture[str]) -> None:
+    assert invoke(["import", "vllm serve Qwen/Qwen3-8B"]) == 2
+    assert "echo '…' | servespec import -" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("command", ["import", "upgrade"])

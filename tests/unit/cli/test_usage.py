@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import re
+import subprocess
+import sys
+from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -40,7 +45,8 @@ def test_the_list_of_commands_says_what_each_does_in_a_whole_line(
         (["smoke", "--fromat", "x"], "no such option: --fromat; did you mean --format?"),
         (["check", "--formt", "json", "x"], "no such option: --formt; did you mean --format?"),
         (["check"], "missing argument 'FILE'"),
-        (["chek", "x"], "no such command 'chek'. Did you mean 'check'"),
+        (["chek", "x"], "no such command 'chek'; did you mean 'check' or 'schema'?"),
+        (["plan", "x", "--gpus"], "option '--gpus' requires an argument (see `servespec plan --help`)"),
         (["plan", "--nodes", "two", "x"], "invalid value for '--nodes'"),
         (["diff", "a", "b", "--format", "xml"], "'xml' is none of text, json"),
         (["calibrate", "--target", "vlm"], "'vlm' is none of sglang, tgi, vllm"),
@@ -59,6 +65,37 @@ def test_a_usage_error_is_one_line_that_names_the_help(
     assert line.startswith("servespec: error: ")
     assert said in line
     assert line.endswith("--help`)")
+
+
+@pytest.mark.parametrize("command", ["gpus", "rules"])
+def test_an_interruption_is_told_and_ends_with_130(
+    command: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def interrupt(*words: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(
+        "sys.stdout", SimpleNamespace(write=interrupt, flush=lambda: None, isatty=lambda: False)
+    )
+    assert invoke([command]) == 130
+    assert capsys.readouterr().err == "servespec: interrupted\n"
+
+
+@pytest.mark.parametrize("command", ["check {spec} -f json", "rules", "gpus"])
+def test_a_reader_that_goes_away_is_no_finding(command: str, tmp_path: Path) -> None:
+    (tmp_path / "a.yaml").write_text(
+        "servespec: v1\nname: a\nmodel: {id: Qwen/Qwen3-8B}\nhardware: {gpu: H100}\n"
+    )
+    words = command.format(spec=tmp_path / "a.yaml").split()
+    reader, writer = os.pipe()
+    os.close(reader)
+    try:
+        done = subprocess.run(
+            [sys.executable, "-m", "servespec", *words], stdout=writer, stderr=subprocess.PIPE, check=False
+        )
+    finally:
+        os.close(writer)
+    assert (done.returncode, done.stderr) == (141, b"")
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ import pytest
 
 from servespec.api import load, resolve
 from servespec.hardware import find
-from servespec.hardware.nvml import NoDriverError, inventory
+from servespec.hardware.nvml import TooFewGPUsError, inventory
 from servespec.hardware.visible import server_gpus, visible
 from tests.support.nvml_driver import MIB, Card, Driver, install
 
@@ -48,7 +48,7 @@ def test_gpus_are_counted_in_cuda_s_order_not_in_the_driver_s(monkeypatch: pytes
 def test_gpus_that_cuda_hides_are_not_used(monkeypatch: pytest.MonkeyPatch) -> None:
     install(monkeypatch, Driver(cards=(H200, USED)), order=(USED,))  # CUDA_VISIBLE_DEVICES=1
     assert find("local").held_bytes == 40_000 * MIB
-    with pytest.raises(NoDriverError, match=r"asks for 2 local GPUs and one GPU is"):
+    with pytest.raises(TooFewGPUsError, match=r"asks for 2 local GPUs and one GPU is"):
         find("local", count=2)
 
 

@@ -80,6 +80,13 @@ def test_sarif_is_valid_by_the_published_schema(report: CheckReport) -> None:
     jsonschema.Draft4Validator(schema).validate(json.loads(write(report, "sarif")))
 
 
+def test_sarif_says_the_fix_in_a_sentence_of_its_own() -> None:
+    report = check_files([load_text(FITS.replace("0.25.1", "0.25"), "a.yaml", Path.cwd())])
+    (run,) = json.loads(write(report, "sarif"))["runs"]
+    messages = [result["message"]["text"] for result in run["results"]]
+    assert 'targets.vllm.version is 0.25; expected text. Put it in quotes: "0.25".' in messages
+
+
 def test_sarif_keeps_to_what_github_takes(report: CheckReport) -> None:
     """docs.github.com, "SARIF support for code scanning": the properties that an upload needs."""
     text = write(report, "sarif")
