@@ -14,6 +14,7 @@ from pathlib import Path
 from ruamel.yaml import YAML
 
 from servespec.render.request import make
+from servespec.spec import load
 
 ROOT = Path(__file__).resolve().parents[1]
 GOLDEN = ROOT / "tests" / "golden" / "examples"
@@ -31,7 +32,7 @@ def artefacts() -> dict[Path, str]:
     for spec in sorted(Path("examples").glob("*.yaml")):
         if spec.stem in NOT_RENDERED:
             continue
-        made = make(spec, formats=("all",) if spec.stem in IN_EVERY_FORMAT else FORMATS)
+        made = make(load(spec), formats=("all",) if spec.stem in IN_EVERY_FORMAT else FORMATS)
         if made.is_refused:
             raise SystemExit(f"{spec} is refused:\n{made.report}")
         files |= {GOLDEN / spec.stem / artefact.path: artefact.text for artefact in made.artefacts}
@@ -49,7 +50,7 @@ def of_the_repository() -> dict[Path, str]:
     for hook in YAML(typ="safe").load(Path(".pre-commit-config.yaml"))["repos"][0]["hooks"]:
         if hook["id"] == "servespec-render-check":
             wanted = options.parse_args(hook["args"])
-            made = make(wanted.spec, formats=wanted.format, folder=wanted.output)
+            made = make(load(wanted.spec), formats=wanted.format, folder=wanted.output)
             files |= {
                 REPOSITORY / wanted.output / artefact.path: artefact.text for artefact in made.artefacts
             }

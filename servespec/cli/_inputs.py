@@ -56,6 +56,11 @@ def load_all(paths: Sequence[str]) -> Iterator[LoadedSpec]:
             yield load(path)
 
 
+def load_one(path: str | Path) -> LoadedSpec:
+    """Load the one spec that a command is about; '-' is standard input."""
+    return next(load_all([str(path)]))
+
+
 def unreadable(loaded: LoadedSpec) -> SpecError:
     """The error for a file that a command cannot go on with, with the first thing that is wrong with it."""
     from servespec.report.excerpt import printable

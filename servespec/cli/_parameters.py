@@ -39,7 +39,9 @@ def format_option(*names: str) -> Any:
     return choice("--format", "-f", names=lambda: names, metavar="FORMAT", help=told)
 
 
-SpecFile = Annotated[Path, typer.Argument(metavar="FILE", help="The spec.", show_default=False)]
+SpecFile = Annotated[
+    Path, typer.Argument(metavar="FILE", help="The spec; '-' reads standard input.", show_default=False)
+]
 SpecFiles = Annotated[
     list[str], typer.Argument(metavar="FILE", help="Specs, folders, globs; '-' reads standard input.")
 ]

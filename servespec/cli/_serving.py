@@ -42,12 +42,13 @@ def deployment_of(
         UsageError: no target is named and the spec has several.
         RefusedError: the engine would refuse it, or it does not fit (``force`` goes on all the same).
     """
-    from servespec.api import check, load, resolve
+    from servespec.api import check, resolve
+    from servespec.cli._inputs import load_one
     from servespec.diagnostics import Severity
     from servespec.report import write
     from servespec.resolve import engines_of
 
-    loaded = load(file)
+    loaded = load_one(file)
     spec = loaded.spec or loaded.partial
     engines = engines_of(spec) if spec is not None else ()
     if target is None and len(engines) > 1:

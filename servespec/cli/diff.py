@@ -12,7 +12,7 @@ from servespec.cli._parameters import Online, TextOrJson
 
 
 def command(
-    old: Annotated[Path, typer.Argument(metavar="A", help="A spec.")],
+    old: Annotated[Path, typer.Argument(metavar="A", help="A spec; '-' reads standard input.")],
     new: Annotated[Path, typer.Argument(metavar="B", help="The spec to compare it with.")],
     output_format: TextOrJson = "text",
     online: Online = False,
@@ -21,12 +21,11 @@ def command(
 
     Keys, effective settings of each engine, memory, findings. Exits with 0 when they mean the same, 1 when they differ.
     """
-    from servespec.cli._inputs import unreadable
+    from servespec.cli._inputs import load_one, unreadable
     from servespec.report.comparison import as_json, as_text
-    from servespec.spec.loader import load
     from servespec.upgrade import compare
 
-    loaded = load(old), load(new)
+    loaded = load_one(old), load_one(new)
     for one in loaded:
         if one.spec is None and one.partial is None:
             raise unreadable(one)

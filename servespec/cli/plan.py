@@ -65,7 +65,7 @@ def command(
     ] = 400.0,
     output_format: TextOrJson = "text",
     output: Annotated[
-        Path | None, typer.Option("--output", "-o", metavar="PATH", help="Write the best answer as a spec.")
+        Path | None, typer.Option("--output", "-o", metavar="FILE", help="Write the best answer as a spec.")
     ] = None,
     force: Overwrite = False,
     online: Online = False,
@@ -75,7 +75,7 @@ def command(
     It says why the rest does not. Every answer fits by the same budget as `servespec check`; throughput and latency are
     estimates. Exits with 1 when nothing serves the workload.
     """
-    from servespec.cli._inputs import unreadable, write_atomically
+    from servespec.cli._inputs import load_one, unreadable, write_atomically
     from servespec.errors import UsageError
     from servespec.memory.budget import Verdict
     from servespec.plan import Wishes, plan
@@ -83,11 +83,10 @@ def command(
     from servespec.plan.report import as_json, as_text
     from servespec.plan.winner import confirm, text_of
     from servespec.report.style import style_of
-    from servespec.spec.loader import load
 
     if output is not None and output.exists() and not force:
         raise UsageError(f"{output} is there already: --force overwrites it")
-    loaded = load(file)
+    loaded = load_one(file)
     if loaded.spec is None:
         raise unreadable(loaded)
     if network_gbps <= 0:

@@ -44,6 +44,7 @@ def command(
     Several engines get a folder each. Exits with 0 when all is written (with --check: up to date), 1
     when the spec is refused or files differ, 2 when nothing could be done.
     """
+    from servespec.cli._inputs import load_one
     from servespec.render import drift, format_names, write
     from servespec.render.request import make
 
@@ -51,7 +52,7 @@ def command(
         print("\n".join(format_names()))
         return 0
     made = make(
-        file,
+        load_one(file),
         targets=target or (),
         formats=format_name or ("compose",),
         templates=templates,

@@ -25,13 +25,15 @@ def command(
     Flags, effective settings, memory. Without --to: the newest version known of every engine that the spec is for.
     Exits with 1 when the new version would refuse the spec over something that a person has to decide.
     """
-    from servespec.cli._inputs import unreadable, write_atomically
+    from servespec.cli._inputs import load_one, unreadable, write_atomically
+    from servespec.errors import UsageError
     from servespec.report.comparison import as_json, as_text
     from servespec.resolve import engines_of
-    from servespec.spec.loader import load
     from servespec.upgrade import upgrade
 
-    loaded = load(file)
+    if fix and str(file) == "-":
+        raise UsageError("--fix writes the file; standard input is none")
+    loaded = load_one(file)
     spec = loaded.spec
     if spec is None:  # a text with mistakes of the language in it cannot be rewritten safely
         raise unreadable(loaded)
@@ -44,7 +46,9 @@ def command(
     if found.text != text:
         if fix:
             write_atomically(str(file), found.text)
-        sys.stderr.write(f"{file} is rewritten\n" if fix else f"{file} is as it was: --fix rewrites it\n")
+            sys.stderr.write(f"{file} is rewritten\n")
+        elif loaded.path != "-":
+            sys.stderr.write(f"{file} is as it was: --fix rewrites it\n")
     return 1 if found.open_problems else 0
 
 

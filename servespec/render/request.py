@@ -29,7 +29,7 @@ class Made:
 
 
 def make(
-    path: str | Path,
+    loaded: LoadedSpec,
     *,
     targets: Sequence[str] = (),
     formats: Sequence[str] = ("compose",),
@@ -43,7 +43,7 @@ def make(
     Several engines have their artefacts in a folder each, below ``folder``. Raises UsageError for an engine or a
     format that there is not, ServespecError when facts are missing.
     """
-    from servespec.api import check, load
+    from servespec.api import check
     from servespec.engines import engine_names
     from servespec.memory.budget import Verdict
     from servespec.resolve import engines_of
@@ -51,7 +51,6 @@ def make(
     for engine in targets:
         if engine not in engine_names():
             raise UsageError(f"no engine is named {engine!r}; there are {', '.join(engine_names())}")
-    loaded = load(path)
     report = check((loaded,), targets=targets, online=online)
     verdicts = [part.verdict for part in report.files[0].targets]
     text = (
@@ -88,7 +87,7 @@ def _artefacts(
     deployment = resolve(spec, engine, loaded.directory, online=online)
     launch = get_engine(engine).lower(deployment)
     wanted = available_formats(launch) if EVERY_FORMAT in formats else formats
-    name = Path(loaded.path).name
+    name = "standard input" if loaded.path == "-" else Path(loaded.path).name
     return [
         artefact
         for format_name in wanted

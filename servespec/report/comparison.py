@@ -33,7 +33,7 @@ def _engine_lines(engine: EngineComparison, upgrade: Upgrade | None) -> Iterator
         body.append(f"  verdict   {_words(engine.old_verdict)} → {_words(engine.new_verdict)}")
     if body or engine.old_version != engine.new_version:
         yield f"{engine.engine} {_versions(engine)}"
-        yield from body
+        yield from body or ["  no effective setting, memory or finding changes"]
 
 
 def _versions(engine: EngineComparison) -> str:
@@ -73,7 +73,7 @@ def _finding(found: Diagnostic) -> str:
 
 
 def _words(verdict: str | None) -> str:
-    return str(verdict).replace("_", " ")
+    return "none" if verdict is None else verdict.replace("_", " ")
 
 
 def _value(value: object) -> str:

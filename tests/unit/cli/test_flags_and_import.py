@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from io import BytesIO, TextIOWrapper
 from pathlib import Path
 
 import pytest
@@ -196,6 +197,54 @@ def test_upgrade_says_whether_the_file_is_rewritten(
     assert invoke(["upgrade", str(path), "--to", "vllm=0.33.0", "--fix"]) == 0
     assert capsys.readouterr().err == f"{path} is rewritten\n"
     assert "swap_space" not in path.read_text()
+
+
+def test_upgrade_says_so_where_nothing_changes(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "a.yaml"
+    path.write_text(
+        "servespec: v1\nname: a\nmodel: {id: Qwen/Qwen3-8B}\nhardware: {gpu: H100}\n"
+        "targets: {vllm: {version: 0.25.0}}\n"
+    )
+    assert invoke(["upgrade", str(path), "--to", "vllm=0.25.1"]) == 0
+    assert capsys.readouterr().out == (
+        "vllm 0.25.0 → 0.25.1\n  no effective setting, memory or finding changes\n"
+    )
+
+
+SPEC = b"servespec: v1\nname: a\nmodel: {id: Qwen/Qwen3-8B}\nhardware: {gpu: H100}\ntargets: {vllm: {version: 0.25.1}}\n"
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["check", "-"], "-: vllm 0.25.1: fits"),
+        (["render", "-", "-f", "shell"], "exec vllm serve Qwen/Qwen3-8B"),
+        (["explain", "-"], "-: vllm 0.25.1: fits"),
+        (["plan", "-", "--gpus", "H100"], "H100-80GB"),
+        (["upgrade", "-", "--to", "vllm=0.32.0"], "vllm 0.25.1 → 0.32.0"),
+        (["diff", "-", "{file}"], "no difference"),
+        (["lock", "-"], "servespec.lock: a"),
+        (["report", "-", "-o", "-"], "<!doctype html>"),
+    ],
+    ids=lambda value: value[0] if isinstance(value, list) else "",
+)
+def test_a_spec_may_come_from_standard_input(
+    words: list[str],
+    said: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    (tmp_path / "a.yaml").write_bytes(SPEC)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("sys.stdin", TextIOWrapper(BytesIO(SPEC), encoding="utf-8"))
+    assert invoke([word.format(file="a.yaml") for word in words]) == 0
+    assert said in capsys.readouterr().out
+
+
+def test_upgrade_cannot_rewrite_standard_input(capsys: pytest.CaptureFixture[str]) -> None:
+    assert invoke(["upgrade", "-", "--fix"]) == 2
+    assert "standard input is none" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("command", ["check", "explain", "render", "upgrade", "diff", "plan", "lock"])
