@@ -81,6 +81,7 @@ class Evaluator:
         self._work: dict[int, Work] = {}
         self._resolved: dict[Candidate, Resolution] = {}
         self._inexpressible: dict[tuple[str, tuple[bool, ...]], Refusal | None] = {}
+        self._everywhere: dict[tuple[object, ...], Refusal | None] = {}
 
     def work(self, candidate: Candidate) -> Work:
         """The work of the candidate's checkpoint."""
@@ -120,6 +121,23 @@ class Evaluator:
             if found.severity is Severity.error and (found.key or "").startswith("parallel."):
                 return Refusal("inexpressible", found.message)
         return None
+
+    def refused_everywhere(self, candidate: Candidate) -> Refusal | None:
+        """The error of a rule that holds for the candidate's checkpoint, engine, KV type and context on any GPU."""
+        key = (id(candidate.checkpoint), candidate.engine, candidate.kv_dtype, candidate.max_model_len)
+        if key not in self._everywhere:
+            self._everywhere[key] = self._rule_refusal(candidate)
+        return self._everywhere[key]
+
+    def _rule_refusal(self, candidate: Candidate) -> Refusal | None:
+        from servespec.plan.everywhere import error_everywhere
+
+        try:
+            deployment = self._resolve(candidate).deployment
+        except ServespecError:
+            return None  # the evaluation says what it is
+        found = error_everywhere(deployment, self.directory)
+        return Refusal(found.code, found.message) if found is not None else None
 
     def effective(self, candidate: Candidate) -> Effective:
         """Settings of the candidate that cost far less to know than its budget."""

@@ -87,9 +87,11 @@ def search(candidates: Iterable[Candidate], evaluator: Evaluator, costs: Costs) 
                 beaten.add(cost)
             outcome.dominated[candidate.gpu.name] += 1
             continue
-        if stage == FREE and (cannot := evaluator.inexpressible(candidate)) is not None:
-            outcome.refused.append((candidate, cannot))
-            continue
+        if stage == FREE:
+            cannot = evaluator.inexpressible(candidate) or evaluator.refused_everywhere(candidate)
+            if cannot is not None:
+                outcome.refused.append((candidate, cannot))
+                continue
         if stage < SETTLED:
             known = evaluator.effective(candidate) if stage == BOUNDED else Effective()
             least = _least_replicas(candidate, evaluator, memo, known)

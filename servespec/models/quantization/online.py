@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 from servespec.errors import UnmodelledError
 from servespec.models.facts import Quantization, WeightFormat
 
@@ -45,6 +47,7 @@ METHODS: dict[str, WeightFormat] = {
 EXPERTS_ONLY = frozenset({"experts_int8", "mxfp4", "nvfp4"})
 
 
+@lru_cache(maxsize=64)
 def online_quantization(method: str) -> Quantization:
     """What the engines make of ``--quantization method`` for a checkpoint that is not quantized.
 

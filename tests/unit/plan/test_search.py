@@ -56,7 +56,14 @@ def questions(draw: st.DrawFn) -> tuple[Spec, Wishes]:
     arrival = draw(st.sampled_from(["concurrency: 1", "concurrency: 300", "requests_per_second: 5"]))
     objectives = draw(st.sampled_from(["", "itl_ms: 40", "ttft_ms: 500", "output_tokens_per_second: 3000"]))
     limits = draw(
-        st.sampled_from(["max_model_len: 8192", "", "max_model_len: 8192, gpu_memory_fraction: 0.8"])
+        st.sampled_from(
+            [
+                "max_model_len: 8192",
+                "",
+                "max_model_len: 8192, gpu_memory_fraction: 0.8",
+                "max_model_len: 200000",  # above what the models allow
+            ]
+        )
     )
     spec = spec_of(
         f"servespec: v1\nname: q\nmodel: {{id: {model}}}\nhardware: {{gpu: H100}}\n"
@@ -118,3 +125,25 @@ def test_pruning_asks_the_engine_about_a_small_part_only() -> None:
     found = plan(spec, Path(), Wishes())
     assert found.best is not None
     assert found.exact < found.candidates / 20
+
+
+def test_an_error_that_holds_on_every_gpu_is_found_once() -> None:
+    spec = spec_of(
+        "servespec: v1\nname: q\nmodel: {id: Qwen/Qwen2-7B-Instruct}\nhardware: {gpu: H100}\n"
+        "limits: {max_model_len: 200000}\ntargets: {vllm: {version: 0.25.1}}\n"
+    )
+    found = plan(spec, Path(), Wishes())
+    assert found.best is None
+    assert found.exact == 0
+    refusals = [refusal for outcome in found.outcomes for _, refusal in outcome.refused]
+    assert {refusal.constraint for refusal in refusals} == {"SV222"}
+
+
+def test_an_error_of_some_gpus_only_does_not_hold_on_the_others() -> None:
+    spec = spec_of(
+        "servespec: v1\nname: q\nmodel: {id: Qwen/Qwen3-32B-FP8}\nhardware: {gpu: H100}\n"
+        "limits: {max_model_len: 8192}\nkv_cache: {dtype: fp8}\ntargets: {vllm: {version: 0.25.1}}\n"
+    )
+    wishes = Wishes(gpus=("V100", "H100"), most_nodes=1)
+    found = plan(spec, Path(), wishes)
+    assert {fit.candidate.gpu.name for fit in found.of_each} == {"H100-80GB"}
