@@ -41,9 +41,12 @@ def show_diff(loaded: Iterable[LoadedSpec], options: Options, *, unsafe: bool) -
     """Print a unified difference of what would be fixed; 1 when there is any."""
     from difflib import unified_diff
 
-    changed = 0
+    changed = guesses = 0
     for one in loaded:
         fixed = fix_file(one, partial(check_file, options=options), unsafe=unsafe)
+        if not unsafe:
+            left = (d.fix for d in fixed.report.diagnostics if d.fix is not None)
+            guesses += sum(bool(fix.edits or fix.changes) for fix in left)
         if not fixed.is_changed:
             continue
         changed += 1
@@ -52,7 +55,8 @@ def show_diff(loaded: Iterable[LoadedSpec], options: Options, *, unsafe: bool) -
         for line in unified_diff(before, after, one.path, one.path):
             sys.stdout.write(printable(line.rstrip("\r\n")) + "\n")
     files = f"{changed} file{'s' if changed != 1 else ''}"
-    print(f"servespec: {files} would change", file=sys.stderr)
+    more = f"; --unsafe-fixes adds {guesses} more that guess" if guesses else ""
+    print(f"servespec: {files} would change{more}", file=sys.stderr)
     return int(changed > 0)
 
 

@@ -88,10 +88,11 @@ def check(
     """
     from servespec.check import Options, check_files
     from servespec.cli._inputs import expand, load_all
-    from servespec.control.govern import Selection
+    from servespec.control.govern import Selection, check_codes
     from servespec.report import write
     from servespec.report.style import style_of
 
+    check_codes((*select, *ignore))
     options = Options(targets=targets, online=online, selection=Selection(select, ignore))
     paths = expand(files)
     loaded = load_all(paths)

@@ -31,12 +31,22 @@ def settings_for(loaded: LoadedSpec) -> Found | None:
     path = candidate(str(loaded.directory))
     if path is None:
         return None
-    from servespec.control.settings import check_targets, read
+    from servespec.control.settings import check_names, read
 
     found = read(path)
     if found is not None:
-        check_targets(found.settings, path)
+        check_names(found.settings, path)
     return found
+
+
+def check_codes(codes: Iterable[str]) -> None:
+    """Raises UsageError for one that no rule's code begins with: it would find, or leave out, nothing."""
+    from servespec.errors import UsageError
+    from servespec.rules.index import INDEX
+
+    for code in codes:
+        if not any(known.startswith(code) for known, *_ in INDEX):
+            raise UsageError(f"no rule's code begins with {code!r} (`servespec rules` lists them)")
 
 
 def policy_findings(spec: Spec, found: Found | None) -> Iterator[Diagnostic]:

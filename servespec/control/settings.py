@@ -82,9 +82,10 @@ def _read(path: str, _modified: int, _size: int) -> Found | None:
     except RecursionError:
         raise UsageError(f"{path}: nested too deeply") from None
     if Path(path).name == "pyproject.toml":
-        table = table.get("tool", {}).get("servespec")
-        if table is None:
+        tool = table.get("tool")
+        if not isinstance(tool, dict) or "servespec" not in tool:
             return None
+        table = tool["servespec"]
     try:
         return Found(Settings.model_validate(table), Path(path).parent)
     except ValidationError as error:
@@ -94,7 +95,7 @@ def _read(path: str, _modified: int, _size: int) -> Found | None:
 def _message(error: ErrorDetails) -> str:
     from servespec.spec.problems import nearest
 
-    key = ".".join(str(part) for part in error["loc"])
+    key = ".".join(str(part) for part in error["loc"]) or "tool.servespec"
     if error["type"] != "extra_forbidden":
         return f"{key}: {error['msg'][:1].lower()}{error['msg'][1:]}"
     model = Policy if error["loc"][0] == "policy" else Settings
@@ -105,9 +106,16 @@ def _message(error: ErrorDetails) -> str:
     )
 
 
-def check_targets(settings: Settings, path: str) -> None:
-    """Raises UsageError for an engine that there is not."""
+def check_names(settings: Settings, path: str) -> None:
+    """Raises UsageError for an engine or a code that there is not."""
+    from servespec.control.govern import check_codes
     from servespec.engines import engine_names
+
+    ignored = (code for codes in settings.per_file_ignores.values() for code in codes)
+    try:
+        check_codes((*settings.select, *settings.ignore, *settings.severity, *ignored))
+    except UsageError as error:
+        raise UsageError(f"{path}: {error}") from None
 
     for name in settings.targets:
         if name not in engine_names():

@@ -53,6 +53,24 @@ def test_pyproject_counts_where_it_has_the_table(spec: Path, capsys: pytest.Capt
     assert "SV017" in codes(spec, capsys, "--select", "SV0")
 
 
+def test_a_pyproject_of_another_shape_says_nothing_or_why_it_is_wrong(
+    spec: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (spec.parent / "pyproject.toml").write_text("tool = 1  # not [tool.servespec]\n")
+    assert "SV017" in codes(spec, capsys)
+    (spec.parent / "pyproject.toml").write_text("[tool]\nservespec = 1  # not [tool.servespec]\n")
+    assert invoke(["check", str(spec)]) == 2
+    assert "pyproject.toml: tool.servespec: input should be" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("option", ["--select", "--ignore"])
+def test_a_code_that_there_is_not_is_misuse_and_finds_nothing(
+    spec: Path, capsys: pytest.CaptureFixture[str], option: str
+) -> None:
+    assert invoke(["check", str(spec), option, "SV1,SV999"]) == 2
+    assert "begins with 'SV999'" in capsys.readouterr().err
+
+
 def test_files_of_a_pattern_can_be_spared(spec: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (spec.parent / "servespec.toml").write_text(
         '[per-file-ignores]\n"spec.*" = ["SV017"]\n"other/*" = ["SV5"]\n'
@@ -97,6 +115,9 @@ def test_policy_forbids_what_it_does_not_list(
         ("ignore = 1", "ignore"),
         ("[policy]\nimage = []", "did you mean 'images'"),
         ('targets = ["vlm"]', "no engine"),
+        ('select = ["SV1", "SV999"]', "servespec.toml: no rule's code begins with 'SV999'"),
+        ('[severity]\nsv1 = "error"', "begins with 'sv1'"),
+        ('[per-file-ignores]\n"*.yaml" = ["E501"]', "begins with 'E501'"),
         ("= nonsense", "servespec.toml"),
         ('[severity]\nSV1 = "fatal"', "severity.SV1"),
     ],
@@ -185,6 +206,16 @@ def test_a_diff_writes_nothing_and_shows_no_secret(spec: Path, capsys: pytest.Ca
     assert spec.read_text() == wrong
     spec.write_text(SPEC)
     assert invoke(["check", "--diff", str(spec)]) == 0
+
+
+def test_a_diff_tells_of_fixes_that_only_guess(spec: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    spec.write_text(SPEC.replace("server:", "limts: {max_model_len: 4096}\nserver:"))
+    assert invoke(["check", "--diff", str(spec)]) == 0
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    assert "0 files would change; --unsafe-fixes adds 1 more that guess" in captured.err
+    assert invoke(["check", "--diff", "--unsafe-fixes", str(spec)]) == 1
+    assert "+limits: {max_model_len: 4096}" in capsys.readouterr().out
 
 
 def test_a_file_changed_meanwhile_is_not_overwritten(spec: Path, monkeypatch: pytest.MonkeyPatch) -> None:
