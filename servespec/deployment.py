@@ -28,6 +28,10 @@ class Setting(NamedTuple):
     key: str | None = None
 
 
+new_setting = tuple.__new__
+"""Makes a :class:`Setting` of all its fields, without a call in between: a deployment has thirty of them."""
+
+
 @dataclass(frozen=True, slots=True)
 class Settings:
     """Effective settings by the engine's own names (``max_num_batched_tokens``, ``mem_fraction_static``)."""

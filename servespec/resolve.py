@@ -83,7 +83,7 @@ def resolve_target(spec: Spec, engine_name: str, facts: Facts, directory: Path) 
     if engine_name not in engine_names():
         raise UsageError(f"no engine is named {engine_name!r}; there are {', '.join(engine_names())}")
     engine = get_engine(engine_name)
-    target = spec.targets.get(engine_name, Target())
+    target = spec.targets.get(engine_name) or Target()
     _refuse_other_program(engine_name, target)
     asked = target.version or engine.newest_version()
     version = engine.nearest_version(asked)

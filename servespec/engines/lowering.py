@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 from servespec.deployment import Deployment, SettingValue
 from servespec.diagnostics import Diagnostic, Fix, Severity
@@ -43,11 +44,11 @@ class Way:
     holds: Callable[[Deployment], bool] = _always
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Key:
     """A key of the spec, when it asks for something, and the ways to say it, best first.
 
-    ``advice`` is what to do where there is no way; ``severity`` error where the server would be another
+    A key equals itself alone, so that a table of keys is quick to look up. ``advice`` is what to do where there is no way; ``severity`` error where the server would be another
     than the one asked for, warning where it merely does without.
     """
 
@@ -227,9 +228,19 @@ def explain(deployment: Deployment, keys: tuple[Key, ...], title: str) -> tuple[
             key=key.path,
             fix=Fix(key.advice),
         )
-        for key, way in _ways(deployment, keys)
+        for key, way in _ways(deployment, _in_doubt(catalogue, keys))
         if way is None
     )
+
+
+@lru_cache(maxsize=256)
+def _in_doubt(catalogue: FlagCatalogue, keys: tuple[Key, ...]) -> tuple[Key, ...]:
+    """The keys that some deployment may have no way to say: of most releases a few."""
+    return tuple(key for key in keys if not any(_is_always_open(way, catalogue) for way in key.ways))
+
+
+def _is_always_open(way: Way, catalogue: FlagCatalogue) -> bool:
+    return way.holds is _always and all(catalogue.get(name) is not None for name in way.flags)
 
 
 def _versions(catalogue: FlagCatalogue, key: Key) -> str:

@@ -20,8 +20,10 @@ if TYPE_CHECKING:
     from servespec.smoke.probe import Probe, Server
 
 
-_module = cache(import_module)
-"""What is imported is found in a tenth of the time that it takes to ask the import system again."""
+@cache
+def _module(engine: str, name: str) -> Any:
+    """What is imported is found in a tenth of the time that it takes to ask the import system again."""
+    return import_module(f"servespec.engines.{engine}.{name}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +42,7 @@ class PackagedEngine:
     random_weights: Mapping[str, object] | None = None
 
     def _part(self, module: str) -> Any:
-        return _module(f"servespec.engines.{self.name}.{module}")
+        return _module(self.name, module)
 
     def known_versions(self) -> tuple[str, ...]:
         """All versions of the flag catalogue, oldest first."""

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from types import MappingProxyType
+from typing import NamedTuple
 
 
 class Verdict(StrEnum):
@@ -26,9 +27,11 @@ class Verdict(StrEnum):
 _RANKS = {verdict: rank for rank, verdict in enumerate(Verdict)}
 
 
-@dataclass(frozen=True, slots=True)
-class Term:
-    """One term: ``formula`` in the field's words, ``numbers`` the same with figures put in."""
+class Term(NamedTuple):
+    """One term: ``formula`` in the field's words, ``numbers`` the same with figures put in.
+
+    A named tuple is made in a quarter of the time of a frozen dataclass, and a spec for three engines has two dozen terms.
+    """
 
     name: str
     size_bytes: int

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from servespec.calibration.model import RESIDUAL
@@ -20,8 +19,7 @@ def calibrated(term: Term, figure: str, deployment: Deployment, when: Conditions
     found = deployment.calibration.term(figure, when)
     if found is None:
         return term
-    return replace(
-        term,
+    return term._replace(
         size_bytes=max(0, term.size_bytes + found.offset_bytes),
         numbers=f"{term.numbers} {found.offset_bytes:+,}".strip(),
         source=f"{term.source}; calibration {deployment.calibration.name} ({found.rows} starts)",

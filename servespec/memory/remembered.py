@@ -16,6 +16,8 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
 from servespec.deployment import Setting, Settings
 
 if TYPE_CHECKING:
+    from pydantic import BaseModel
+
     from servespec.deployment import Deployment
     from servespec.hardware.gpu import GPU
     from servespec.models.facts import ModelFacts
@@ -93,12 +95,17 @@ class _Answer(Generic[T]):
                 return False
         old, new = self.spec, deployment.spec
         return (
-            self.target == deployment.target
-            and old.model == new.model
-            and old.kv_cache == new.kv_cache
+            _alike(self.target, deployment.target)
+            and _alike(old.model, new.model)
+            and _alike(old.kv_cache, new.kv_cache)
             and old.speculative == new.speculative
             and old.env == new.env
         )
+
+
+def _alike(one: BaseModel, other: BaseModel) -> bool:
+    """As sections of one class are compared by pydantic, without what it looks for besides their fields."""
+    return one is other or vars(one) == vars(other)
 
 
 def remembered(function: Callable[[Deployment, int], T]) -> Callable[[Deployment, int], T]:

@@ -210,8 +210,9 @@ def spec_words(spec: Spec) -> frozenset[str]:
 
 
 def _collect(section: BaseModel, prefix: str, said: set[str]) -> None:
+    values = vars(section)
     for name in section.model_fields_set:
-        value = getattr(section, name)
+        value = values[name]
         if value is None:
             continue
         path = f"{prefix}{name}"

@@ -217,12 +217,13 @@ class _Composer:
         entries: dict[str, Entry] = {}
         merged: list[Mapping] = []
         size, last = 1, None
+        following, node = self.next, self.node
         while True:
-            event = self.next()
+            event = following()
             if type(event).__name__ == "MappingEndEvent":
                 break
-            key = self.node(event)
-            value = self.node(self.next())
+            key = node(event)
+            value = node(following())
             size += key.size + value.size
             last = value.span
             if not isinstance(key, Scalar):
@@ -237,7 +238,7 @@ class _Composer:
                     "SV005", f"the key {key.text!r} is given twice; the first is on line {line}", key.span
                 )
             else:
-                entries[key.text] = Entry(key, value)
+                entries[key.text] = _new(Entry, (key, value))
         for mapping in merged:
             for text, entry in mapping.entries.items():
                 entries.setdefault(text, entry)

@@ -7,7 +7,9 @@ what the engine of that version would do by itself.
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from collections.abc import Callable
+from functools import cache
+from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -33,10 +35,18 @@ def unit(name: str) -> dict[str, Any]:
     return {"x-unit": name}
 
 
+S = TypeVar("S", bound="Section")
+
+
 class Section(BaseModel):
     """A mapping of the spec: frozen, no unknown keys."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
+
+
+def _one(section: type[S]) -> Callable[[], S]:
+    """A factory that makes one section of nothing but defaults; frozen as it is, it stands in every spec."""
+    return cache(section)
 
 
 class Adapters(Section):
@@ -341,14 +351,18 @@ class Spec(Section):
     )
     model: Model = Field(description="Which checkpoint.")
     hardware: Hardware = Field(description="On which machines.")
-    limits: Limits = Field(default_factory=Limits, description="What the server accepts and does at once.")
-    parallel: Parallel = Field(default_factory=Parallel, description="How the model is split over GPUs.")
-    kv_cache: KVCache = Field(default_factory=KVCache, description="The cache of keys and values.")
+    limits: Limits = Field(
+        default_factory=_one(Limits), description="What the server accepts and does at once."
+    )
+    parallel: Parallel = Field(
+        default_factory=_one(Parallel), description="How the model is split over GPUs."
+    )
+    kv_cache: KVCache = Field(default_factory=_one(KVCache), description="The cache of keys and values.")
     speculative: Speculative | None = Field(None, description="Speculative decoding.")
     workload: Workload | None = Field(None, description="The traffic that the deployment is meant for.")
     objectives: Objectives | None = Field(None, description="What bench and plan hold the workload against.")
-    server: Server = Field(default_factory=Server, description="Where the server listens.")
-    deploy: Deploy = Field(default_factory=Deploy, description="What cluster artefacts need.")
+    server: Server = Field(default_factory=_one(Server), description="Where the server listens.")
+    deploy: Deploy = Field(default_factory=_one(Deploy), description="What cluster artefacts need.")
     env: dict[Name, EnvValue] = Field(
         default_factory=dict,
         description="Environment of every engine: a reference like ${HF_TOKEN}, or a plain value that is no secret.",
@@ -359,4 +373,4 @@ class Spec(Section):
         description="Engines by name; absent: all that servespec knows, each at its newest version.",
         examples=[{"vllm": {"version": "0.25.1"}}],
     )
-    smoke: Smoke = Field(default_factory=Smoke, description="What the smoke test asks for.")
+    smoke: Smoke = Field(default_factory=_one(Smoke), description="What the smoke test asks for.")

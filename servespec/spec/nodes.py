@@ -136,8 +136,10 @@ def plain(node: Node) -> object:
         return node.value
     if isinstance(node, Sequence):
         return tuple(plain(item) for item in node.items)
-    return {
-        name: plain(entry.value)
-        for name, entry in node.entries.items()
-        if not (isinstance(entry.value, Scalar) and entry.value.value is None)
-    }
+    data: dict[str, object] = {}
+    for name, (_, value) in node.entries.items():
+        if not isinstance(value, Scalar):
+            data[name] = plain(value)
+        elif value.value is not None:
+            data[name] = value.value
+    return data

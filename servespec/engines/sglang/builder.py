@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from types import MappingProxyType
 
-from servespec.deployment import Setting, Settings, SettingValue
+from servespec.deployment import Setting, Settings, SettingValue, new_setting
 from servespec.engines.base import Inputs
 from servespec.engines.sglang.arguments import Arguments
 from servespec.engines.sglang.versions import is_since
@@ -38,6 +38,7 @@ class Builder:
         """Read the target's flags once."""
         self.inputs = inputs
         self.arguments = Arguments(inputs.target.args, inputs.version)
+        self.default_source = f"sglang {inputs.version} default"  # what to name for a default of this version
         self._items: dict[str, Setting] = {}
 
     def is_since(self, first: str) -> bool:
@@ -50,14 +51,9 @@ class Builder:
         total = self.inputs.gpu.driver_total_bytes or self.inputs.gpu.total_bytes
         return total / 2**20 if total else None
 
-    @property
-    def default_source(self) -> str:
-        """What to name for a default of this version."""
-        return f"sglang {self.inputs.version} default"
-
     def put(self, field: str, value: SettingValue, source: str, key: str | None = None) -> None:
         """Settle a setting."""
-        self._items[field] = Setting(value=value, source=source, key=key)
+        self._items[field] = new_setting(Setting, (value, source, key))
 
     def choose(
         self,
@@ -73,12 +69,14 @@ class Builder:
         """
         if spec_value is not None:
             self.put(field, spec_value, "spec", spec_key)
-        elif field in self.arguments and _makes_sense(field, self.arguments.get(field)):
-            self.put(field, self.arguments.get(field), "args", self.arguments.key(field))
-        else:
-            value = default if default is not None else self.arguments.default(field)
-            self.put(field, value, self.default_source)
-        return self._items[field].value
+            return spec_value
+        given = self.arguments.get(field)
+        if given is not None and _makes_sense(field, given):
+            self.put(field, given, "args", self.arguments.key(field))
+            return given
+        value = default if default is not None else self.arguments.default(field)
+        self.put(field, value, self.default_source)
+        return value
 
     def derive(self, field: str, value: SettingValue, reason: str) -> None:
         """Replace a setting by what SGLang makes of it; the key that decides it stays."""

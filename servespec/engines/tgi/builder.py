@@ -5,7 +5,7 @@ from __future__ import annotations
 from types import MappingProxyType
 from typing import cast
 
-from servespec.deployment import Setting, Settings, SettingValue
+from servespec.deployment import Setting, Settings, SettingValue, new_setting
 from servespec.engines.base import Inputs
 from servespec.engines.flag_catalogue import load
 from servespec.engines.given import taken
@@ -26,6 +26,7 @@ COUNTS = frozenset(
     }
 )
 SHARES = frozenset({"cuda_memory_fraction", "tgi_wiggle_room"})
+_NOT_GIVEN: tuple[SettingValue, str] = (None, "")
 
 
 class Builder:
@@ -35,6 +36,7 @@ class Builder:
         """Read flags and environment once; a flag wins over its variable."""
         self.inputs = inputs
         self._catalogue = load("tgi", inputs.version)
+        self.default_source = f"tgi {inputs.version} default"  # what to name for a default of this version
         self._items: dict[str, Setting] = {}
         self.environment: dict[str, str] = {}
         self._given: dict[str, tuple[SettingValue, str]] = {}
@@ -55,14 +57,9 @@ class Builder:
         """Whether the version followed is ``first`` or later."""
         return is_since(self.inputs.version, first)
 
-    @property
-    def default_source(self) -> str:
-        """What to name for a default of this version."""
-        return f"tgi {self.inputs.version} default"
-
     def put(self, field: str, value: SettingValue, source: str, key: str | None = None) -> None:
         """Settle a setting."""
-        self._items[field] = Setting(value=value, source=source, key=key)
+        self._items[field] = new_setting(Setting, (value, source, key))
 
     def choose(
         self,
@@ -77,16 +74,15 @@ class Builder:
 
         A value that the launcher cannot mean counts as not given; a diagnostic says so.
         """
-        given, key = self._given.get(field, (None, ""))
-        if not _makes_sense(field, given):
-            given = None
         if spec_value is not None:
             self.put(field, spec_value, "spec", spec_key)
-        elif given is not None:
+            return spec_value
+        given, key = self._given.get(field, _NOT_GIVEN)
+        if given is not None and _makes_sense(field, given):
             self.put(field, given, "args", key)
-        else:
-            self.put(field, default, source or self.default_source)
-        return self._items[field].value
+            return given
+        self.put(field, default, source or self.default_source)
+        return default
 
     def value(self, field: str) -> SettingValue:
         """A setting already settled; None where it is not."""

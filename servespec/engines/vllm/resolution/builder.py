@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from servespec.deployment import Setting, Settings, SettingValue
+from servespec.deployment import Setting, Settings, SettingValue, new_setting
 from servespec.engines.base import Inputs
 from servespec.engines.vllm.arguments import Arguments
 from servespec.rules.versions import holds
@@ -21,20 +21,16 @@ class Builder:
         self.environment: dict[str, str] = {
             name: str(value) for env in (inputs.spec.env, inputs.target.env) for name, value in env.items()
         }
+        self.default_source = f"vllm {inputs.version} default"  # what to name for a default of this version
         self._items: dict[str, Setting] = {}
 
     def is_version(self, specifier: str) -> bool:
         """Whether the version that is followed meets ``specifier``."""
         return holds(specifier, self.inputs.version)
 
-    @property
-    def default_source(self) -> str:
-        """What to name for a default of this version."""
-        return f"vllm {self.inputs.version} default"
-
     def put(self, name: str, value: SettingValue, source: str, key: str | None = None) -> None:
         """Settle a setting."""
-        self._items[name] = Setting(value=value, source=source, key=key)
+        self._items[name] = new_setting(Setting, (value, source, key))
 
     def choose(
         self,
@@ -48,11 +44,13 @@ class Builder:
         """Settle ``name``: the spec's key, else the flag, else ``default`` with its ``source``."""
         if spec_value is not None:
             self.put(name, spec_value, "spec", spec_key)
-        elif name in self.arguments:
-            self.put(name, self.arguments.get(name), "args", self.arguments.key(name))
-        else:
-            self.put(name, default, source or self.default_source)
-        return self._items[name].value
+            return spec_value
+        given = self.arguments.get(name)
+        if given is not None:
+            self.put(name, given, "args", self.arguments.key(name))
+            return given
+        self.put(name, default, source or self.default_source)
+        return default
 
     def derive(self, name: str, value: SettingValue, reason: str) -> None:
         """Replace a setting by what vLLM makes of it; the key that decides it stays."""
