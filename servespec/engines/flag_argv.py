@@ -14,6 +14,9 @@ if TYPE_CHECKING:
     from servespec.engines.flag_catalogue import Flag, FlagCatalogue
 
 _NEGATIVE = re.compile(r"-\d+|-\d*\.\d+")
+_NUMBER = re.compile(r"[\d.]+")
+_MOST_CANDIDATES = 8
+"""Policy: of flags that an ambiguous word could be, those that a message lists."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +53,8 @@ class _Reader:
         self.places: dict[str, int] = {}
         self.positionals: list[_Word] = []
         self.problems: list[Problem] = []
-        self.dotted: dict[str, dict[str, Any]] = {}
+        self.dotted: dict[str, dict[str, Any]] = {}  # by spelling: the JSON that --flag.key words make
+        self.dotted_places: dict[str, int] = {}
         self.orphans: set[int] = set()  # words behind a flag that is not known: most likely its values
 
     def problem(
@@ -109,7 +113,8 @@ class _Reader:
             if len(candidates) == 1:
                 return self._expanded(word, candidates[0], explicit)
             if candidates:
-                listed = ", ".join(sorted(candidates))
+                listed = ", ".join(sorted(candidates)[:_MOST_CANDIDATES])
+                listed += f" and {more:,} more" if (more := len(candidates) - _MOST_CANDIDATES) > 0 else ""
                 self.problem(
                     "ambiguous-flag", f"{head} could be {listed}", word.index, head, min(candidates, key=len)
                 )
@@ -240,7 +245,7 @@ def parse(catalogue: FlagCatalogue, argv: Sequence[str]) -> ParsedArgv:
         words = _prepared(reader, words)
     reader.read(words)
     for spelling, keys in reader.dotted.items():
-        index = keys.pop("", 0)
+        index = reader.dotted_places[spelling]
         found = reader.option(_Word(spelling, index))
         if found is not None and found[0] is not None:
             reader.store(found[0], spelling, index, [json.dumps(keys)], None)
@@ -297,7 +302,8 @@ def _set_dotted(reader: _Reader, head: str, word: str, index: int) -> None:
             except ValueError:
                 value = word
     spelling, *keys = head.split(".")
-    level = reader.dotted.setdefault(spelling, {"": index})
+    reader.dotted_places.setdefault(spelling, index)
+    level = reader.dotted.setdefault(spelling, {})
     for key in keys[:-1]:
         inner = level.setdefault(key, {})
         if not isinstance(inner, dict):
@@ -309,6 +315,9 @@ def _set_dotted(reader: _Reader, head: str, word: str, index: int) -> None:
 
 def _place_positionals(reader: _Reader) -> None:
     places = [flag for flag in reader.catalogue.flags.values() if flag.is_positional]
+    # A number behind a flag that is not known is most likely its value, and no model.
+    values = [w for w in reader.positionals if w.index in reader.orphans and _NUMBER.fullmatch(w.text)]
+    reader.positionals = [word for word in reader.positionals if word not in values]
     for flag, word in zip(places, reader.positionals, strict=False):
         reader.values[flag.name], reader.places[flag.name] = word.text, word.index
     if "model" in reader.values and "model_tag" in reader.values:

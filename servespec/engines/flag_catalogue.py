@@ -8,6 +8,7 @@ engines' published packages by ``scripts/flags/renew.py``. `load` keeps the rows
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache, cached_property, lru_cache
@@ -308,6 +309,16 @@ def _file(engine: str, kind: str) -> Mapping[str, Json]:
 @cache
 def _positions(engine: str) -> Mapping[str, int]:
     return {release: at for at, release in enumerate(_file(engine, "flags")["releases"])}
+
+
+@cache
+def every_name(engine: str) -> frozenset[str]:
+    """The names of the flags of all releases and of their long spellings, in snake case."""
+    rows = _file(engine, "flags")["rows"]
+    words = {
+        word for name, _, _, row in rows for word in (name, *row["spellings"], *row.get("negations", ()))
+    }
+    return frozenset(word.lstrip("-").replace("-", "_") for word in words if not re.match(r"-[^-]", word))
 
 
 def known_versions(engine: str) -> tuple[str, ...]:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from servespec.engines import get_engine
 from servespec.engines.flag_argv import ParsedArgv
-from servespec.engines.flag_catalogue import known_versions, load
+from servespec.engines.flag_catalogue import known_versions, load, newest
 from servespec.engines.lifting import UNKNOWN_MODEL, has_reference
 from servespec.engines.published import other_program, words_of_image
 from servespec.errors import UnknownGPUError
@@ -21,6 +21,7 @@ GPU_OF_IMAGE = {"rocm": "MI300X-192GB", "cpu": "cpu", "xeon": "cpu"}
 _ORDER = (
     "model", "hardware", "limits", "parallel", "kv_cache", "speculative", "server", "env", "targets",
 )  # fmt: skip
+_VARIABLE = re.compile(r"[A-Za-z_]\w*", re.ASCII)
 _IMAGE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:/@+-]*")
 
 
@@ -45,7 +46,10 @@ def assemble(server: Server, engine_version: str | None) -> ImportedSpec:
     if asked is None:
         comments[f"targets.{server.engine}.version"] = "assumed: the newest that takes these flags"
     parsed = load(server.engine, version).parse(server.argv)
-    lifted: dict[str, Any] = dict(get_engine(server.engine).lift(server.argv, server.environment, version))
+    unnamed = [name for name in server.environment if not _VARIABLE.fullmatch(name)]
+    notes += [f"left out, the name of a variable that is not in the source: {name}" for name in unnamed]
+    environment = {name: value for name, value in server.environment.items() if name not in unnamed}
+    lifted: dict[str, Any] = dict(get_engine(server.engine).lift(server.argv, environment, version))
     flags = [word.partition("=")[0] for word in server.argv if word.startswith("--")]
     program = other_program(server.engine, server.image, flags)
     notes += _left_out(server, parsed, is_checked=program is None)
@@ -81,6 +85,7 @@ def assemble(server: Server, engine_version: str | None) -> ImportedSpec:
 
 def _fitting_version(server: Server) -> str:
     """The newest release whose parser takes the flags; where none does, the newest of those with least to refuse."""
+    server = replace(server, argv=_known_words(server))
     best, fewest = "", -1
     for version in reversed(known_versions(server.engine)):
         parsed = load(server.engine, version).parse(server.argv)
@@ -90,6 +95,17 @@ def _fitting_version(server: Server) -> str:
         if fewest < 0 or errors < fewest:
             best, fewest = version, errors
     return best
+
+
+def _known_words(server: Server) -> tuple[str, ...]:
+    """The words without the flags, and what stands behind them, that no release ever had: they tell none from another."""
+    catalogue = load(server.engine, newest(server.engine))
+    dropped: set[int] = set()
+    for problem in catalogue.parse(server.argv).errors:
+        word = server.argv[problem.index].partition("=")[0] if problem.index >= 0 else ""
+        if problem.code == "unknown-flag" and " " not in word and not catalogue.history(word):
+            dropped |= {problem.index, *_behind(server, problem.index)}
+    return tuple(word for place, word in enumerate(server.argv) if place not in dropped)
 
 
 def _is_of_reference(server: Server, index: int) -> bool:
@@ -130,10 +146,17 @@ def _behind_unknown_flags(server: Server, parsed: ParsedArgv) -> set[int]:
     found = set()
     for problem in parsed.errors:
         if problem.code in ("unknown-flag", "ambiguous-flag") and problem.index >= 0:
-            for place in range(problem.index + 1, len(server.argv)):
-                if server.argv[place].startswith("-"):
-                    break
-                found.add(place)
+            found |= _behind(server, problem.index)
+    return found
+
+
+def _behind(server: Server, index: int) -> set[int]:
+    """Places of the words behind a flag, up to the next one."""
+    found = set()
+    for place in range(index + 1, len(server.argv)):
+        if server.argv[place].startswith("-"):
+            break
+        found.add(place)
     return found
 
 

@@ -14,6 +14,7 @@ from servespec.engines.flag_catalogue import load, newest
 from servespec.engines.published import published, version_of
 from servespec.errors import SourceError
 from servespec.importing.images import engine_of, is_beside
+from servespec.importing.pages import blocks
 from servespec.importing.shell import Command, commands
 from servespec.importing.wrappers import unwrapped
 
@@ -37,7 +38,6 @@ _BARE_OPTIONS = frozenset(
      "--env-host"}
 )  # fmt: skip
 """Options of ``docker run`` that take no value."""
-_FENCED = re.compile(r"^[ \t]*```[^\n`]*\n(.*?)^[ \t]*```", re.DOTALL | re.MULTILINE)
 _UNCLOSED = re.compile(r"```\w*")
 """A fence that YAML has folded into the line."""
 _OTHER_WORK = re.compile(
@@ -85,18 +85,20 @@ def too_long(server: Server) -> SourceError:
 
 def in_text(text: str, variables: Mapping[str, str] | None = None) -> Iterator[Server]:
     """The servers that a script starts, in order; of a page those of its fenced blocks."""
-    for lines_before, block in fenced(text) or [(0, text)]:
+    for lines_before, block in blocks(text) or [(0, text)]:
         for server in _in_script(block, variables):
             yield replace(server, line=server.line + lines_before)
 
 
-def fenced(text: str) -> list[tuple[int, str]]:
-    """The fenced blocks of a page, each with the number of lines before it."""
-    return [(text.count("\n", 0, block.start(1)), block[1]) for block in _FENCED.finditer(text)]
+_TEMPLATE_CONTROL = re.compile(r"\{\{-?\s*(?:if|else|end|with|range|/\*)\b[^{}\n]*\}\}")
+_TEMPLATE_VALUE = re.compile(r"\{\{-?\s*[.$(A-Za-z][^{}\n]*\}\}")
+"""What a template puts in; JSON between doubled braces begins with a quote."""
 
 
 def _in_script(text: str, variables: Mapping[str, str] | None) -> Iterator[Server]:
     open_server: Server | None = None
+    if "{{" in text:
+        text = _TEMPLATE_VALUE.sub("${TEMPLATE}", _TEMPLATE_CONTROL.sub("", text))
     for command in commands(_UNCLOSED.sub("\n", text), variables):
         if open_server is not None and command.words[0].startswith("--"):
             if len(open_server.argv) > MOST_WORDS:
@@ -119,6 +121,10 @@ def _in_script(text: str, variables: Mapping[str, str] | None) -> Iterator[Serve
 def in_command(command: Command) -> Iterator[Server]:
     """The servers that one command starts: itself, in a container, or in a shell of its own."""
     words = command.words
+    if words[:1] == ("eval",):
+        for server in in_text(" ".join(words[1:]), command.environment):
+            yield replace(server, line=command.line)
+        return
     if words and PurePosixPath(words[0]).name == "env":
         given = [word.split("=", 1) for word in words[1:] if re.match(r"[A-Za-z_]\w*=", word)]
         command = replace(command, environment={**command.environment, **dict(given)})

@@ -1,0 +1,260 @@
+"""Commands in Python programs: lists of words and texts, with what the program's own constants put in.
+
+Nothing is run. A name that is given one literal value is that value; ``os.environ.get(NAME, default)`` is its default;
+every other expression stays a variable (``${name}``), for the reader of the words to deal with.
+"""
+
+from __future__ import annotations
+
+import ast
+import operator
+import re
+import shlex
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+
+from servespec.importing.servers import Server, in_command, in_text, mention
+from servespec.importing.shell import Command
+
+_STATEMENT = re.compile(
+    r"^(?:import|from) +[\w.]+|^(?:def|class) +\w+|^@\w+|^ *[\w.]+ *= *(?:\[|f?[\"'])", re.MULTILINE
+)
+_OPERATIONS: dict[type[ast.operator], Callable[[int | float, int | float], int | float]] = {
+    ast.Add: operator.add, ast.Sub: operator.sub, ast.Mult: operator.mul, ast.Div: operator.truediv,
+    ast.FloorDiv: operator.floordiv,
+}  # fmt: skip
+MOST_WORDS = 1_000
+"""Policy: of one list, as of one command."""
+MOST_CHARACTERS = 1 << 16
+"""Policy: of one text that the program makes."""
+_MOST_NESTED = 50
+
+
+@dataclass(slots=True)
+class _List:
+    """A list of words; ``left_out`` are those that the program adds on a condition that it does not decide itself."""
+
+    words: list[str]
+    line: int
+    left_out: list[str] = field(default_factory=list)
+
+
+_Value = str | int | float | bool | None | _List
+
+
+def is_python(text: str) -> bool:
+    """Whether a text looks like Python; `in_python` tells for certain."""
+    return _STATEMENT.search(text) is not None
+
+
+def in_python(text: str) -> list[Server] | None:
+    """The servers that a Python program starts, in its order; None for a text that is no Python."""
+    try:
+        tree = ast.parse(text)
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return None
+    reader = _Reader()
+    try:
+        reader.block(tree.body, is_certain=True)
+    except RecursionError:
+        return None
+    return list(reader.servers())
+
+
+class _Reader:
+    def __init__(self) -> None:
+        self.constants: dict[str, _Value] = {}
+        self.lists: list[_List] = []
+        self.texts: list[tuple[int, str]] = []
+        self.gpu: str | None = None
+        self.depth = 0
+
+    def servers(self) -> Iterator[Server]:
+        found: list[Server] = []
+        for row in self.lists:
+            notes = (
+                [f"left out, the program adds it on a condition: {' '.join(row.left_out)}"]
+                if row.left_out
+                else []
+            )
+            servers = in_command(Command(tuple(row.words), {}, row.line))
+            found += [replace(server, notes=(*server.notes, *notes)) for server in servers]
+        for line, text in self.texts:
+            found += [replace(server, line=server.line + line - 1) for server in in_text(text)]
+        gpu, _, count = (self.gpu or "").partition(":")
+        for server in sorted(found, key=lambda server: server.line):
+            number = int(count) if count.isdecimal() and 0 < int(count) <= 1024 else None
+            yield replace(server, gpu=server.gpu or gpu or None, gpus=server.gpus or number)
+
+    def block(self, body: Sequence[ast.stmt], *, is_certain: bool) -> None:
+        for statement in body:
+            self.statement(statement, is_certain=is_certain)
+
+    def statement(self, node: ast.stmt, *, is_certain: bool) -> None:
+        if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant):
+            return  # a docstring tells, it starts nothing
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+            for decorator in node.decorator_list:
+                self.look(decorator)
+            self.block(node.body, is_certain=True)
+        elif isinstance(node, ast.If):
+            test = self.value(node.test)
+            is_known = isinstance(test, bool)
+            if test is not False:
+                self.block(node.body, is_certain=is_certain and is_known)
+            if test is not True:
+                self.block(node.orelse, is_certain=is_certain and is_known)
+        elif isinstance(node, ast.Assign | ast.AnnAssign) and node.value is not None:
+            targets = node.targets if isinstance(node, ast.Assign) else [node.target]
+            value = self.look(node.value)
+            for target in targets:
+                if isinstance(target, ast.Name) and (is_certain or target.id not in self.constants):
+                    self.constants[target.id] = value
+        elif isinstance(node, ast.AugAssign) and isinstance(node.target, ast.Name):
+            self.extend(node.target.id, self.value(node.value), is_certain=is_certain)
+        elif isinstance(node, ast.Expr) and self.is_extension(node.value, is_certain=is_certain):
+            return
+        else:
+            for child in ast.iter_child_nodes(node):
+                if isinstance(child, ast.expr):
+                    self.look(child)
+                elif isinstance(child, ast.withitem):
+                    self.look(child.context_expr)
+                elif isinstance(child, ast.stmt):
+                    self.statement(child, is_certain=is_certain)
+                elif isinstance(child, ast.ExceptHandler):
+                    self.block(child.body, is_certain=False)
+
+    def is_extension(self, node: ast.expr, *, is_certain: bool) -> bool:
+        """``cmd.append("--x")`` and ``cmd.extend([…])`` of a list that is known."""
+        if not (isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and len(node.args) == 1):
+            return False
+        owner, name = node.func.value, node.func.attr
+        if not isinstance(owner, ast.Name) or name not in ("append", "extend"):
+            return False
+        if not isinstance(self.constants.get(owner.id), _List):
+            return False
+        value = self.value(node.args[0])
+        if name == "append":
+            value = _List([_word(value)], node.lineno)
+        self.extend(owner.id, value, is_certain=is_certain)
+        return True
+
+    def extend(self, name: str, value: _Value, *, is_certain: bool) -> None:
+        held = self.constants.get(name)
+        if isinstance(held, _List) and isinstance(value, _List):
+            words = held.words if is_certain else held.left_out
+            words += value.words[: MOST_WORDS + 1 - len(words)]
+            held.left_out += value.left_out[:MOST_WORDS]
+        elif isinstance(held, str) and isinstance(value, str) and is_certain:
+            self.constants[name] = (held + value)[:MOST_CHARACTERS]
+
+    def look(self, node: ast.expr) -> _Value:
+        """The value of an expression; what it has in it of commands is kept."""
+        value = self.value(node)
+        if isinstance(value, _List):
+            if all(value is not known for known in self.lists):
+                self.lists.append(value)
+            if list(in_command(Command(tuple(value.words), {}, value.line))):
+                return value
+        elif isinstance(value, str) and isinstance(node, ast.Constant | ast.JoinedStr | ast.BinOp):
+            if mention().search(value):
+                self.texts.append((node.lineno, value))
+            return value
+        self.depth += 1
+        for child in ast.iter_child_nodes(node) if self.depth < _MOST_NESTED else ():
+            if isinstance(child, ast.keyword):
+                if child.arg == "gpu" and isinstance(gpu := self.value(child.value), str):
+                    self.gpu = self.gpu or gpu
+                self.look(child.value)
+            elif isinstance(child, ast.expr):
+                self.look(child)
+        self.depth -= 1
+        return value
+
+    def value(self, node: ast.expr) -> _Value:
+        if isinstance(node, ast.Constant):
+            return node.value if isinstance(node.value, str | int | float | bool) else None
+        if isinstance(node, ast.Name):
+            return self.constants.get(node.id)
+        if isinstance(node, ast.List | ast.Tuple):
+            return self.words(node)
+        if isinstance(node, ast.JoinedStr):
+            parts = [
+                self.text(part.value) if isinstance(part, ast.FormattedValue) else self.text(part)
+                for part in node.values
+            ]
+            return "".join(parts)[:MOST_CHARACTERS]
+        if isinstance(node, ast.BinOp):
+            return self.operation(node)
+        if isinstance(node, ast.IfExp):
+            test = self.value(node.test)
+            return self.value(node.body if test else node.orelse) if isinstance(test, bool) else None
+        return self.call(node) if isinstance(node, ast.Call) else None
+
+    def words(self, node: ast.List | ast.Tuple) -> _List:
+        found = _List([], node.lineno)
+        for item in node.elts[: MOST_WORDS + 1]:
+            value = self.value(item.value if isinstance(item, ast.Starred) else item)
+            if isinstance(item, ast.Starred) and isinstance(value, _List):
+                found.words += value.words[:MOST_WORDS]
+                found.left_out += value.left_out
+            else:
+                found.words.append(_word(value) if value is not None else _variable(item))
+        return found
+
+    def operation(self, node: ast.BinOp) -> _Value:
+        left, right = self.value(node.left), self.value(node.right)
+        if isinstance(left, _List) and isinstance(node.op, ast.Add):
+            if isinstance(right, _List):
+                return _List(
+                    (left.words + right.words)[: MOST_WORDS + 1], left.line, left.left_out + right.left_out
+                )
+            return left
+        if isinstance(left, str) or isinstance(right, str):
+            is_text = isinstance(node.op, ast.Add)
+            return (self.text(node.left) + self.text(node.right))[:MOST_CHARACTERS] if is_text else None
+        does = _OPERATIONS.get(type(node.op))
+        if does is None or not isinstance(left, int | float) or not isinstance(right, int | float):
+            return None
+        try:
+            return does(left, right) if max(abs(left), abs(right)) < 1e15 else None
+        except ArithmeticError:
+            return None
+
+    def call(self, node: ast.Call) -> _Value:
+        name = ast.unparse(node.func) if isinstance(node.func, ast.Name | ast.Attribute) else ""
+        if name in ("str", "int", "float", "Path", "shlex.quote") and len(node.args) == 1:
+            return self.value(node.args[0])
+        if name in ("os.environ.get", "os.getenv", "getenv", "environ.get") and len(node.args) == 2:
+            return self.value(node.args[1])
+        if (
+            name == "shlex.split"
+            and len(node.args) == 1
+            and isinstance(text := self.value(node.args[0]), str)
+        ):
+            try:
+                return _List(shlex.split(text)[: MOST_WORDS + 1], node.lineno)
+            except ValueError:
+                return None
+        return None
+
+    def text(self, node: ast.expr) -> str:
+        value = self.value(node)
+        return _variable(node) if value is None or isinstance(value, _List) else _word(value)
+
+
+def _word(value: _Value) -> str:
+    if isinstance(value, _List):
+        return shlex.join(value.words)
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def _variable(node: ast.expr) -> str:
+    """A reference in the place of an expression, by the last name in it."""
+    names = [
+        n.attr if isinstance(n, ast.Attribute) else n.id
+        for n in ast.walk(node)
+        if isinstance(n, ast.Attribute | ast.Name)
+    ]
+    return f"${{{names[0] if names else 'EXPRESSION'}}}"
