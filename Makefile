@@ -38,6 +38,7 @@ format: venv
 golden: venv
 	$(BIN)/python scripts/golden.py
 	$(BIN)/python scripts/commands.py
+	$(BIN)/python scripts/spec_page.py
 
 accuracy: venv
 	$(BIN)/python -m benchmarks.accuracy --rivals --output docs/accuracy.md

@@ -13,6 +13,7 @@ import pytest
 from typer.main import get_command
 
 from servespec.cli._app import build
+from servespec.control.settings import Policy, Settings, check_names, read
 from servespec.engines import engine_names
 from servespec.engines.flag_catalogue import known_versions
 from servespec.render import format_names
@@ -51,9 +52,10 @@ def test_the_pages_use_servespec_at_all() -> None:
     assert sum(len(uses(page.read_text(encoding="utf-8"))) for page in PAGES) > 20
 
 
-def test_the_reference_of_the_commands_is_fresh() -> None:
+@pytest.mark.parametrize("script", ["commands.py", "spec_page.py"])
+def test_a_reference_is_fresh(script: str) -> None:
     done = subprocess.run(
-        [sys.executable, "scripts/commands.py", "--check"],
+        [sys.executable, f"scripts/{script}", "--check"],
         cwd=ROOT,
         capture_output=True,
         text=True,
@@ -86,6 +88,20 @@ def test_the_first_release_that_the_page_of_flags_names_is_the_catalogue_s(engin
     known = known_versions(engine)
     assert known[0] in row
     assert known[-1] in row or "every one from" in row
+
+
+def test_the_page_of_the_configuration_has_every_key_and_its_example_holds(tmp_path: Path) -> None:
+    page = (ROOT / "docs" / "configuration.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| (`[a-z].*?) \|", page.partition("## ")[0], re.MULTILINE)
+    named = {name for row in rows for name in re.findall(r"`(.*?)`", row)}
+    keys = {field.alias or name for name, field in Settings.model_fields.items()} - {"policy"}
+    assert named == keys | {f"policy.{field.alias or name}" for name, field in Policy.model_fields.items()}
+    (example,) = re.findall(r"```toml\n(.*?)```", page, re.DOTALL)
+    path = tmp_path / "servespec.toml"
+    path.write_text(example, encoding="utf-8")
+    found = read(str(path))
+    assert found is not None
+    check_names(found.settings, str(path))
 
 
 def test_every_link_between_pages_leads_somewhere() -> None:
