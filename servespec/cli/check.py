@@ -60,7 +60,7 @@ OPTIONS = (
         name="output",
         flags=("--output", "-o"),
         kind="value",
-        metavar="PATH",
+        metavar="FILE",
         help="Write the report to a file instead of standard output.",
     ),
 )

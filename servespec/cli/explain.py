@@ -15,13 +15,25 @@ _RULE = re.compile(r"(?i)sv\d*|[a-z0-9]+(-[a-z0-9]+)*")
 """A code, a beginning of one, or a name."""
 
 
+def _codes(incomplete: str) -> list[tuple[str, str]]:
+    from servespec.rules.index import INDEX
+
+    return [(code, name) for code, name, *_ in INDEX if incomplete and code.startswith(incomplete.upper())]
+
+
 def command(
     what: Annotated[
-        str, typer.Argument(metavar="FILE|CODE", help="A spec, or a rule's code or name.", show_default=False)
+        str,
+        typer.Argument(
+            metavar="FILE|CODE",
+            help="A spec, or a rule's code or name.",
+            show_default=False,
+            autocompletion=_codes,
+        ),
     ],
     target: Targets = None,
     svg: Annotated[
-        str | None, typer.Option("--svg", metavar="PATH", help="Write the picture to a file.")
+        str | None, typer.Option("--svg", metavar="FILE", help="Write the picture to a file.")
     ] = None,
     online: Online = False,
 ) -> int:

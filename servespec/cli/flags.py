@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from servespec.cli._parameters import TextOrJson
+from servespec.engines import engine_names
 
 BOUNDS = {"ge": "at least", "gt": "more than", "le": "at most", "lt": "less than"}
 
@@ -20,7 +21,12 @@ CONTEXT_SETTINGS = {"ignore_unknown_options": True}
 
 
 def command(
-    engine: Annotated[str, typer.Argument(metavar="ENGINE", help="vllm, tgi, sglang.")],
+    engine: Annotated[
+        str,
+        typer.Argument(
+            metavar="ENGINE", help="vllm, tgi, sglang.", autocompletion=lambda: list(engine_names())
+        ),
+    ],
     version: Annotated[
         str | None, typer.Argument(metavar="VERSION", help="The newest known where it is left out.")
     ] = None,
@@ -38,7 +44,6 @@ def command(
     Names, types, choices, defaults. With NAME, that flag and the versions that have it; exits with 1 when the version
     has it not.
     """
-    from servespec.engines import engine_names
     from servespec.engines.flag_catalogue import load, newest
     from servespec.errors import UsageError
 

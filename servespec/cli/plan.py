@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from servespec.cli._parameters import Online, Overwrite, SpecFile, TextOrJson, choice
-from servespec.engines import engine_names
+from servespec.cli._parameters import Online, Overwrite, SpecFile, Targets, TextOrJson
 
 if TYPE_CHECKING:
     from servespec.spec.model import Model
@@ -24,17 +23,7 @@ def command(
             help="Only these GPUs, separated by commas, each with its own answer; default: all.",
         ),
     ] = None,
-    engine: Annotated[
-        list[str] | None,
-        choice(
-            "--target",
-            "--engine",
-            "-t",
-            names=engine_names,
-            metavar="ENGINE",
-            help="Only this engine; may be repeated.",
-        ),
-    ] = None,
+    target: Targets = None,
     prices: Annotated[
         Path | None,
         typer.Option(
@@ -93,7 +82,7 @@ def command(
         raise UsageError(f"--network-gbps is more than 0, not {network_gbps:g}")
     wishes = Wishes(
         gpus=_names(gpus),
-        engines=tuple(engine or ()),
+        engines=tuple(target or ()),
         vary=frozenset(_names(vary)),
         prices=read(prices) if prices else None,
         further=tuple(_model(loaded.spec.model, name, loaded.directory) for name in model or ()),

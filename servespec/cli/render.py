@@ -11,6 +11,12 @@ import typer
 from servespec.cli._parameters import Online, SpecFile, Targets
 
 
+def _formats() -> list[str]:
+    from servespec.render import format_names
+
+    return [*format_names(), "all", "list"]
+
+
 def command(
     file: SpecFile,
     target: Targets = None,
@@ -21,6 +27,7 @@ def command(
             "-f",
             metavar="FORMAT",
             help="What to write (compose); may be repeated; 'all' writes every format, 'list' names them.",
+            autocompletion=_formats,
         ),
     ] = None,
     output: Annotated[

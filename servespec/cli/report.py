@@ -15,7 +15,7 @@ def command(
     files: SpecFiles,
     target: Targets = None,
     output: Annotated[
-        str, typer.Option("--output", "-o", metavar="PATH", help="Where the page goes; - is standard output.")
+        str, typer.Option("--output", "-o", metavar="FILE", help="Where the page goes; - is standard output.")
     ] = "report.html",
     smoke: Annotated[
         list[Path] | None,

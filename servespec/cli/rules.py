@@ -14,7 +14,6 @@ def command(
         str | None,
         choice(
             "--target",
-            "--engine",
             "-t",
             names=engine_names,
             metavar="ENGINE",

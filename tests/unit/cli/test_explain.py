@@ -64,7 +64,7 @@ def test_every_rule_is_listed(capsys: pytest.CaptureFixture[str]) -> None:
     assert invoke(["rules", "--format", "json"]) == 0
     rows = json.loads(capsys.readouterr().out)
     assert [row["code"] for row in rows] == [card.code for card in all_cards()]
-    assert invoke(["rules", "--engine", "vllm"]) == 0
+    assert invoke(["rules", "--target", "vllm"]) == 0
     assert "[sglang" not in capsys.readouterr().out
     assert invoke(["rules", "--format", "xml"]) == 2
 

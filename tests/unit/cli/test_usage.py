@@ -120,3 +120,31 @@ def test_an_option_says_the_same_in_every_command(
         assert text is not None
         said.add(" ".join(text.group().split()))
     assert len(said) == 1
+
+
+@pytest.mark.parametrize(
+    ("words", "offered"),
+    [
+        (["servespec", "expl"], ["explain"]),
+        (["servespec", "flags", "v"], ["vllm"]),
+        (["servespec", "render", "x", "-f", "ku"], ["kubernetes"]),
+        (["servespec", "check", "x", "--format", "sa"], ["sarif"]),
+        (["servespec", "explain", "SV101"], ["SV101"]),
+        (["servespec", "explain", ""], []),
+    ],
+    ids=lambda value: " ".join(value[1:3]) if value else "",
+)
+def test_the_shell_completes_what_may_come_next(words: list[str], offered: list[str]) -> None:
+    asked = {
+        "_SERVESPEC_COMPLETE": "complete_bash",
+        "COMP_WORDS": " ".join(words),
+        "COMP_CWORD": str(len(words) - 1),
+    }
+    done = subprocess.run(
+        [sys.executable, "-m", "servespec"],
+        env=os.environ | asked,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.stdout.split() == offered

@@ -129,7 +129,7 @@ def test_a_split_that_an_engine_has_no_flag_for_is_named_as_such(
     [
         (["--gpus", "H1000"], "H1"),
         (["--vary", "colour"], "'colour' cannot vary"),
-        (["--engine", "ollama"], "'ollama' is none of"),
+        (["--target", "ollama"], "'ollama' is none of"),
         (["--headroom", "0"], "headroom"),
         (["--format", "xml"], "none of text, json"),
         (["--prices", "none.yaml"], "none.yaml"),
