@@ -156,6 +156,8 @@ def _unknown(argv: Sequence[str], places: Sequence[int]) -> Iterable[tuple[str, 
     """Flags that the version does not have, with the words behind them: kept, for ``check`` to speak of."""
     for place in places:
         head, separator, value = argv[place].partition("=")
+        if not head.strip("-"):
+            continue
         following = []
         for word in argv[place + 1 :]:
             if word.startswith("-") and not re.fullmatch(r"-\d.*", word):

@@ -13,6 +13,7 @@ from servespec.engines.flag_catalogue import known_versions, load, newest
 from servespec.engines.lifting import UNKNOWN_MODEL, has_reference
 from servespec.engines.published import other_program, words_of_image
 from servespec.errors import UnknownGPUError
+from servespec.importing.documents import TEMPLATE
 from servespec.importing.servers import Server
 
 ASSUMED_GPU = "H100-80GB"
@@ -48,7 +49,11 @@ def assemble(server: Server, engine_version: str | None) -> ImportedSpec:
     parsed = load(server.engine, version).parse(server.argv)
     unnamed = [name for name in server.environment if not _VARIABLE.fullmatch(name)]
     notes += [f"left out, the name of a variable that is not in the source: {name}" for name in unnamed]
-    environment = {name: value for name, value in server.environment.items() if name not in unnamed}
+    environment = {
+        name: f"${{{name}}}" if TEMPLATE in value else value
+        for name, value in server.environment.items()
+        if name not in unnamed
+    }
     lifted: dict[str, Any] = dict(get_engine(server.engine).lift(server.argv, environment, version))
     flags = [word.partition("=")[0] for word in server.argv if word.startswith("--")]
     program = other_program(server.engine, server.image, flags)

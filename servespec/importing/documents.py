@@ -18,12 +18,10 @@ MAX_NODES = 20_000
 MAX_DEPTH = 100
 MAX_PURE_CHARACTERS = 1 << 15
 """What the parser in pure Python reads in less than a second, where libyaml does not say how much there is."""
-_CONTROL = re.compile(
-    r"^[ \t]*\{\{-?\s*(?:if|else|end|range|with|define|include|template|toYaml|block|tpl|/\*|\$\w+\s*:?=|fail|required)"
-    r"\b[^\n]*\}\}[ \t]*$|^[ \t]*\{%[^\n]*%\}[ \t]*$|^[ \t]*\{\{[^{}\n]*\|\s*n?indent[^{}\n]*\}\}[ \t]*$",
-    re.MULTILINE,
-)
-"""Lines of a template that put in nothing by themselves, or a block that only the template's caller knows."""
+TEMPLATE = "${TEMPLATE}"
+"""What stands in the place of a value that a template puts in."""
+_CONTROL = re.compile(r"^[ \t]*\{\{[^\n]*\}\}[ \t]*$|^[ \t]*\{%[^\n]*%\}[ \t]*$", re.MULTILINE)
+"""Lines that are a template's alone: conditions, loops, and blocks that only the template's caller knows."""
 _PUT_IN = re.compile(r"\{\{[^{}]*\}\}")
 
 
@@ -79,7 +77,7 @@ def documents(text: str, name: str | None = None) -> list[Any] | None:
     if found is None and error is not None and "\t\n" in text:  # other readers of YAML take no notice of them
         found, _ = _read("\n".join(line.rstrip(" \t") for line in text.split("\n")))
     if found is None and ("{{" in text or "{%" in text):
-        found, _ = _read(_PUT_IN.sub("${TEMPLATE}", _CONTROL.sub("", text)))
+        found, _ = _read(_PUT_IN.sub(TEMPLATE, _CONTROL.sub("", text)))
         return found
     if found is None and name and isinstance(error, MarkedYAMLError) and error.problem_mark is not None:
         mark = error.problem_mark

@@ -34,7 +34,8 @@ _SCHEME = re.compile(r"^(?:hf|huggingface)://")
 
 def in_document(document: Any, engine_hint: str | None = None) -> Iterator[Server]:
     """The servers of one YAML document, in its order."""
-    yield from _visit(document, {}, engine_hint, "", 1)
+    found = list(_visit(document, {}, engine_hint, "", 1))
+    yield from [server for server in found if not server.is_fragment] or found
 
 
 def _visit(node: Any, outer: Mapping[str, str], hint: str | None, key: str, line: int) -> Iterator[Server]:
@@ -179,6 +180,7 @@ def _container(node: Mapping[Any, Any], environment: Mapping[str, str], hint: st
         yield replace(
             server,
             line=line,
+            is_fragment=not (words or image or given or additional or _model(node)),
             notes=(*server.notes, *notes),
             image=image,
             model=_model(node),

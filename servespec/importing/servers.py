@@ -13,6 +13,7 @@ from servespec.engines import engine_names
 from servespec.engines.flag_catalogue import load, newest
 from servespec.engines.published import published, version_of
 from servespec.errors import SourceError
+from servespec.importing.documents import TEMPLATE
 from servespec.importing.images import engine_of, is_beside
 from servespec.importing.pages import blocks
 from servespec.importing.shell import Command, commands
@@ -57,6 +58,7 @@ class Server:
 
     ``line`` counts from 1. ``gpus`` is the number of GPUs that its manifest asks for; ``gpu`` a name in the words
     of the source; ``model`` one that is not in the flags. ``notes`` are what a reader should know.
+    ``is_fragment`` tells of further flags for a server that stands elsewhere, if it stands in the source at all.
     """
 
     engine: str
@@ -70,6 +72,7 @@ class Server:
     gpu: str | None = None
     gpus: int | None = None
     notes: tuple[str, ...] = ()
+    is_fragment: bool = False
 
 
 MOST_WORDS = 1_000
@@ -98,7 +101,7 @@ _TEMPLATE_VALUE = re.compile(r"\{\{-?\s*[.$(A-Za-z][^{}\n]*\}\}")
 def _in_script(text: str, variables: Mapping[str, str] | None) -> Iterator[Server]:
     open_server: Server | None = None
     if "{{" in text:
-        text = _TEMPLATE_VALUE.sub("${TEMPLATE}", _TEMPLATE_CONTROL.sub("", text))
+        text = _TEMPLATE_VALUE.sub(TEMPLATE, _TEMPLATE_CONTROL.sub("", text))
     for command in commands(_UNCLOSED.sub("\n", text), variables):
         if open_server is not None and command.words[0].startswith("--"):
             if len(open_server.argv) > MOST_WORDS:
@@ -120,6 +123,15 @@ def _in_script(text: str, variables: Mapping[str, str] | None) -> Iterator[Serve
 
 def in_command(command: Command) -> Iterator[Server]:
     """The servers that one command starts: itself, in a container, or in a shell of its own."""
+    notes = [
+        f"assumed: {name} is set on a condition in the script, its last value is taken"
+        for name in command.conditional
+    ]
+    for server in _of_words(command):
+        yield replace(server, notes=(*server.notes, *notes))
+
+
+def _of_words(command: Command) -> Iterator[Server]:
     words = command.words
     if words[:1] == ("eval",):
         for server in in_text(" ".join(words[1:]), command.environment):

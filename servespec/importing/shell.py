@@ -32,11 +32,15 @@ MOST_VARIABLES = 1_000
 
 @dataclass(frozen=True, slots=True)
 class Command:
-    """One simple command: its words, the variables set for it alone or exported before, and its first line."""
+    """One simple command: its words, the variables set for it alone or exported before, and its first line.
+
+    ``conditional`` are the variables in it that the script sets on a condition; the last value is put in.
+    """
 
     words: tuple[str, ...]
     environment: Mapping[str, str]
     line: int
+    conditional: tuple[str, ...] = ()
 
 
 @dataclass(slots=True)
@@ -58,6 +62,10 @@ class _Lexer:
         self.text = re.sub(r"\\[ \t]+\n|(?<= )\^\n", "\\\\\n", text.replace("\r\n", "\n"))
         self.variables: dict[str, str | list[str]] = dict(variables)
         self.at = 0
+        self.conditional: dict[
+            str, frozenset[str]
+        ] = {}  # by variable: those that it hangs on, set on a condition
+        self.used: set[str] = set()
         self._depth = depth
         self._expanded = 0
         self._counted = (0, 1)
@@ -202,6 +210,8 @@ class _Lexer:
 
     def _put(self, word: _Word, match: re.Match[str] | None, written: str, is_quoted: bool) -> None:
         value: str | list[str] | None = self.variables.get(match[1]) if match else None
+        if match is not None:
+            self.used |= self.conditional.get(match[1], frozenset())
         if (
             match is not None
             and not value
@@ -263,12 +273,21 @@ def commands(text: str, variables: Mapping[str, str] | None = None) -> Iterator[
     exported: dict[str, str] = {}
     words: list[str] = []
     assigned: dict[str, str] = {}
-    line = 1
+    line, conditions = 1, 0
+
+    def hang(name: str) -> None:
+        own = {name} if conditions > 0 else set()
+        if lexer.used or own or name in lexer.conditional:
+            lexer.conditional[name] = frozenset(lexer.used | own)
+
     while True:
         token = lexer.next()
         if token is not None and token[0] == "array":
             name, more, *items = token[1]
             before = lexer.variables.get(name)
+            if more:
+                lexer.used |= lexer.conditional.get(name, frozenset())
+            hang(name)
             if before is not None or len(lexer.variables) < MOST_VARIABLES:
                 lexer.variables[name] = [
                     *(before[:MOST_VARIABLES] if more and isinstance(before, list) else []),
@@ -283,13 +302,20 @@ def commands(text: str, variables: Mapping[str, str] | None = None) -> Iterator[
                     assigned[match[1]] = match[3]
                 elif words or value not in _LEADING:
                     words.append(value)
+                else:
+                    conditions += value == "if"
             continue
         if not words or words[0] in _DECLARING:
             lexer.know(assigned)
+            for name in assigned:
+                hang(name)
         if words[:1] == ["export"]:
             exported |= {name: value for name, value in assigned.items() if name in lexer.variables}
         elif words and words[0] not in _DECLARING:
-            yield Command(tuple(words), {**exported, **assigned}, line)
+            conditions = max(0, conditions + (words[0] == "case") - (words[0] in ("fi", "esac")))
+            yield Command(tuple(words), {**exported, **assigned}, line, tuple(sorted(lexer.used)))
+        if words or assigned or token is None:
+            lexer.used.clear()
         words, assigned = [], {}
         if token is None:
             return

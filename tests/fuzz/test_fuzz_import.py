@@ -33,13 +33,16 @@ NAMES = st.sampled_from(
         "args.yaml",
         "x.json",
         "README.md",
+        "serve.py",
+        "page.rst",
+        "guide.ipynb",
     ]
 )
 PIECES = st.one_of(
     st.sampled_from(BAIT),
     st.sampled_from(["'", '"', "\\\n", "\\", "`", "$(", ")", "${", "}", "<<EOF\n", "\nEOF\n", "|", "&&", ";", "#", "--", "-", "=", "[", "]", "{{", "}}", "&a ", "*a",
                      "vllm serve ", "python -m sglang.launch_server ", "text-generation-launcher ", "--model-path", "--max-model-len ", " " * 500, "\0", "9" * 5000,
-                     "FROM vllm/vllm-openai:v0.9.0\nCMD ", "[Service]\nExecStart=", "[Container]\nImage=", "services:\n", "```\n", "{[", "(" * 300, "[" * 300, "- " * 300]),
+                     'cmd = ["vllm", "serve", ', 'import os\n', '{"cells": [{"cell_type": "code", "source": ', '.. code-block:: sh\n\n   ', "{{ .Values.x }}", "~~~\n", "FROM vllm/vllm-openai:v0.9.0\nCMD ", "[Service]\nExecStart=", "[Container]\nImage=", "services:\n", "```\n", "{[", "(" * 300, "[" * 300, "- " * 300]),
     st.text(max_size=6),
 )  # fmt: skip
 

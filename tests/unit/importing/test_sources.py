@@ -330,3 +330,31 @@ def test_a_number_behind_a_flag_of_another_release_is_no_model() -> None:
     (spec,) = specs(text)
     assert spec.data["model"]["id"] == "unknown"
     assert args(spec) == {"data_parallel_size": "1"}
+
+
+def test_what_a_script_sets_on_a_condition_is_told_with_the_command_that_it_reaches() -> None:
+    text = """#!/bin/bash
+if [ "$EP" -gt 1 ]; then X="--enable-expert-parallel"; else X=""; fi
+Y="$X --enforce-eager"
+if [[ -n $CODE ]]; then
+  ARGS+=(--trust-remote-code)
+fi
+vllm serve org/a $Y --port 8000
+vllm serve org/b "${ARGS[@]}"
+PORT=8001
+vllm serve org/c --port $PORT
+"""
+    first, second, third = specs(text)
+    assert args(first) == {"enforce_eager": True}
+    assert first.notes == ("assumed: X is set on a condition in the script, its last value is taken",)
+    assert second.data["model"] == {"id": "org/b", "trust_remote_code": True}
+    assert second.notes == ("assumed: ARGS is set on a condition in the script, its last value is taken",)
+    assert third.notes == ()
+
+
+def test_flags_for_a_server_that_the_file_does_not_describe_are_read_only_where_nothing_else_is() -> None:
+    fragment = "prefill:\n  vllm_args: [--max-num-seqs, '16', --enable-sleep-mode]\n"
+    (spec,) = specs(fragment)
+    assert spec.data["limits"] == {"max_concurrent_requests": 16}
+    (spec,) = specs(fragment + "guide: |\n  vllm serve org/m\n")
+    assert spec.data["model"] == {"id": "org/m"}
