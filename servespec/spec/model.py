@@ -15,6 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from servespec.spec.types import (
     ArgValue,
+    DeviceMemory,
     EnvValue,
     Fraction,
     Host,
@@ -113,7 +114,7 @@ class Hardware(Section):
     )
     count: Positive = Field(1, description="GPUs per node.", examples=[1, 8], json_schema_extra=unit("GPUs"))
     nodes: Positive = Field(1, description="Nodes.", examples=[1, 2], json_schema_extra=unit("nodes"))
-    memory_gib: PositiveFloat | None = Field(
+    memory_gib: DeviceMemory | None = Field(
         None,
         description="Memory of one GPU as the engine sees it, where the catalogue should not be used.",
         examples=[79.18],
@@ -271,7 +272,7 @@ class Server(Section):
     """Where the server listens."""
 
     host: Host = Field(
-        "0.0.0.0",  # noqa: S104
+        "0.0.0.0",  # noqa: S104 (what engines bind by default)
         description="Address that the server binds: a name or a number, without spaces.",
         examples=["127.0.0.1"],
     )

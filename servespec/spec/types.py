@@ -29,6 +29,7 @@ ImageReference: TypeAlias = Annotated[
 ]
 Positive: TypeAlias = Annotated[int, Field(ge=1, le=MAX_INTEGER)]
 NonNegative: TypeAlias = Annotated[int, Field(ge=0, le=MAX_INTEGER)]
+DeviceMemory: TypeAlias = Annotated[float, Field(ge=0.1, le=1e6)]
 PositiveFloat: TypeAlias = Annotated[float, Field(gt=0, le=1e9)]
 NonNegativeFloat: TypeAlias = Annotated[float, Field(ge=0, le=1e9)]
 Fraction: TypeAlias = Annotated[float, Field(gt=0, le=1)]

@@ -80,6 +80,7 @@ targets:
         ("servespec: v2\n" + GOOD[14:], "SV013", 1, "expected v1"),
         (GOOD + "env: {'A B': x}\n", "SV013", 6, "no name of a variable"),
         (GOOD + "deploy: {namespace: In_Ference}\n", "SV013", 6, "lower-case letters"),
+        (GOOD.replace("}", ", memory_gib: 4.7e-14}"), "SV013", 5, "at least 0.1"),
         (GOOD + "server: {host: a b}\n", "SV013", 6, "without spaces"),
         (GOOD + 'server: {served_model_name: "a\\u2028b: c"}\n', "SV013", 6, "served_model_name"),
         (
@@ -284,5 +285,6 @@ def test_findings_of_the_spec_point_at_the_value_and_memory_at_the_gpu() -> None
     assert columns("SV016", "model.config") == (3, 1, 3, 6)
     assert columns("SV017", "targets.vllm.version", "vllm") == (7, 19, 7, 25)
     assert columns("SV101", "limits.max_model_len", "sglang") == (5, 12, 5, 15)
-    assert columns("SV101", "limits.max_model_len", "vllm") == (7, 3, 7, 7)
+    assert columns("SV101", "limits.max_model_len", "vllm") == (5, 12, 5, 15)
+    assert columns("SV301", "parallel.tensor", "vllm") == (7, 3, 7, 7)
     assert columns("SV301", "parallel.tensor", "sglang") == (1, 1, 1, 10)
