@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from servespec.control.govern import Selection, govern, policy_findings, settings_for
 from servespec.diagnostics import Diagnostic, Severity
+from servespec.engines import get_engine
 from servespec.errors import ServespecError, UnmodelledError, UsageError
 from servespec.memory.budget import Verdict
 from servespec.recall import Recall, Same, text_of
@@ -76,11 +77,11 @@ def check_file(loaded: LoadedSpec, options: Options = DEFAULTS, recall: Recall |
             asked = _without(spec, engine, refused) if refused else spec
             words = said if asked is spec else spec_words(asked)
             part, findings = _target(asked, engine, facts, directory, words, recall)
-            parts.append(replace(part, verdict=Verdict.invalid) if refused else part)
+            parts.append(part._replace(verdict=Verdict.invalid) if refused else part)
             more += [d for d in findings if not (refused and d.code == "SV104")]
         if loaded.spec is None:
             more = [d for d in more if _stands_by_itself(d, loaded)]
-            parts = [replace(part, verdict=Verdict.invalid, budget=None) for part in parts]
+            parts = [part._replace(verdict=Verdict.invalid, budget=None) for part in parts]
         diagnostics += more
     verdict = max((part.verdict for part in parts), key=lambda v: v.rank, default=Verdict.invalid)
     if loaded.spec is None:
@@ -195,8 +196,6 @@ def _without(spec: Spec, engine: str, refused: set[str]) -> Spec:
 
 
 def _budget(deployment: Deployment) -> tuple[MemoryBudget | None, Diagnostic | None]:
-    from servespec.engines import get_engine
-
     try:
         _refuse_other_accelerator(deployment)
         return get_engine(deployment.engine).budget(deployment), None
@@ -222,8 +221,6 @@ def _run_rules(subject: Subject) -> list[Diagnostic]:
 
 
 def _version(spec: Spec, engine: str) -> str:
-    from servespec.engines import get_engine
-
     target = spec.targets.get(engine)
     if target is not None and target.version is not None:
         return target.version

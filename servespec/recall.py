@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import marshal
 from collections.abc import Callable, Hashable, Iterator, Mapping
+from functools import wraps
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
@@ -19,6 +20,9 @@ if TYPE_CHECKING:
     from servespec.spec.model import Spec, Target
 
 T = TypeVar("T")
+K = TypeVar("K")
+MOST_VALUES = 256
+"""Values of which :func:`by_identity` keeps the answers: more models than any call is about."""
 MOST_QUESTIONS = 16
 """Sets of places kept for one subject: a branch taken otherwise reads other places."""
 
@@ -61,6 +65,25 @@ class Recall:
         if key is not None:
             found.answers[key] = answer
         return answer
+
+
+def by_identity(function: Callable[[K], T]) -> Callable[[K], T]:
+    """Remember a pure function of a frozen value too large to be compared, as the facts of a model are.
+
+    The value is held, so that its identity stays its own.
+    """
+    answers: dict[int, tuple[K, T]] = {}
+
+    @wraps(function)
+    def ask(value: K) -> T:
+        found = answers.get(id(value))
+        if found is None:
+            if len(answers) == MOST_VALUES:
+                answers.clear()
+            found = answers[id(value)] = value, function(value)
+        return found[1]
+
+    return ask
 
 
 class Same:
@@ -122,6 +145,9 @@ WHOLE = frozenset({"model", "hardware", "limits", "parallel", "kv_cache", "specu
 """Sections of which nearly every key is read wherever one is: to note them whole is cheaper than key by key."""
 
 
+_LEAVES = frozenset({str, int, float, bool, type(None), tuple})
+
+
 class _Watched:
     """A spec or a section of it that notes what is read, by dotted paths."""
 
@@ -132,7 +158,9 @@ class _Watched:
         """Asked for what is not here yet: from now on what was read once is here, and noted."""
         value = getattr(self._value, name)
         place = f"{self._path}{name}"
-        if isinstance(value, BaseModel):
+        if type(value) in _LEAVES:  # most values are: asked of first, as pydantic's own test takes longer
+            self._reads[place] = None
+        elif isinstance(value, BaseModel):
             if place in WHOLE:
                 self._reads[f"{place}.__dict__"] = self._reads[f"{place}.__pydantic_fields_set__"] = None
             else:

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 
 from servespec.deployment import Deployment
 from servespec.diagnostics import Change, Diagnostic, Fix, Severity
+from servespec.engines import engine_names, get_engine
+from servespec.engines.base import Inputs
 from servespec.errors import ServespecError, UnknownGPUError, UnmodelledError, UsageError
 from servespec.spec.model import Model, Spec, Target
 
@@ -41,8 +43,6 @@ class Resolution:
 
 def engines_of(spec: Spec) -> tuple[str, ...]:
     """The engines that a spec is for: its targets, all that there are when it names none."""
-    from servespec.engines import engine_names
-
     return tuple(spec.targets) or engine_names()
 
 
@@ -75,8 +75,6 @@ def find_facts(spec: Spec, directory: Path, *, online: bool = False) -> Facts:
 def resolve_target(spec: Spec, engine_name: str, facts: Facts, directory: Path) -> Resolution:
     """Fill every blank for one engine. ``facts`` has to be complete. Raises ServespecError."""
     from servespec.calibration.store import find_calibration
-    from servespec.engines import engine_names, get_engine
-    from servespec.engines.base import Inputs
 
     assert facts.model is not None
     assert facts.gpu is not None

@@ -202,9 +202,11 @@ class FlagCatalogue:
 
     def get(self, name: str) -> Flag | None:
         """The flag of that name, in snake or kebab case or in any of its spellings; None when there is none."""
-        if name not in self._found:
-            self._found[name] = self._find(name)
-        return self._found[name]
+        try:
+            return self._found[name]
+        except KeyError:
+            found = self._found[name] = self._find(name)
+            return found
 
     def _find(self, name: str) -> Flag | None:
         if name in self.flags:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from operator import ge, gt, le, lt
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -154,17 +155,19 @@ def _choice_message(flag: Flag, value: object) -> tuple[str, str | None]:
     return f"{value!r} is not one of {listed}", near
 
 
+_BOUNDS: dict[str, tuple[str, Callable[[float, float], bool]]] = {
+    "ge": ("at least", ge),
+    "gt": ("more than", gt),
+    "le": ("at most", le),
+    "lt": ("less than", lt),
+}
+
+
 def _check_bounds(flag: Flag, value: object) -> None:
     if flag.bounds is None or isinstance(value, bool) or not isinstance(value, int | float):
         return
-    holds = {
-        "ge": ("at least", value >= flag.bounds.get("ge", value)),
-        "gt": ("more than", value > flag.bounds.get("gt", value - 1)),
-        "le": ("at most", value <= flag.bounds.get("le", value)),
-        "lt": ("less than", value < flag.bounds.get("lt", value + 1)),
-    }
-    for key, (words, is_held) in holds.items():
-        if not is_held:
+    for key, (words, is_held) in _BOUNDS.items():
+        if key in flag.bounds and not is_held(value, flag.bounds[key]):
             raise BadValue("out-of-range", f"{value} is not {words} {flag.bounds[key]:g}")
 
 

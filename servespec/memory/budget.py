@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import StrEnum
 from types import MappingProxyType
 from typing import NamedTuple
@@ -68,8 +68,7 @@ class Shortfall:
     fix: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class MemoryBudget:
+class MemoryBudget(NamedTuple):
     """Where one GPU's memory goes, on the rank with the least KV cache.
 
     ``budget_bytes`` = weights + activation + non_torch + cuda_graph (what this engine version
@@ -99,7 +98,7 @@ class MemoryBudget:
     kv_formula: str = ""
     kv_source: str = ""
     calibration: str | None = None
-    details: Mapping[str, int | float | str] = field(default_factory=lambda: MappingProxyType({}))
+    details: Mapping[str, int | float | str] = MappingProxyType({})
 
     @property
     def terms(self) -> tuple[Term, ...]:

@@ -6,7 +6,7 @@ import copyreg
 from collections.abc import Iterator
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Any
+from typing import Any, NamedTuple
 
 from servespec.deployment import Deployment
 from servespec.diagnostics import Diagnostic, Severity
@@ -14,8 +14,7 @@ from servespec.memory.budget import MemoryBudget, Verdict
 from servespec.spec.source import Source
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TargetReport:
+class TargetReport(NamedTuple):
     """One engine's part: ``version`` is the one that is followed; None without a budget or deployment."""
 
     engine: str

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from servespec.diagnostics import Severity
+from servespec.engines import get_engine
 from servespec.rules.base import Finding, rule
 from servespec.rules.subject import Subject
 
@@ -22,8 +23,6 @@ from servespec.rules.subject import Subject
 )
 def inexpressible_key(subject: Subject) -> Iterable[Finding]:
     """Keys that lowering has no way to say."""
-    from servespec.engines import get_engine
-
     deployment = subject.target
     for found in get_engine(deployment.engine).inexpressible(deployment):
         yield Finding(message=found.message, key=found.key, fix=found.fix, severity=found.severity)

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from servespec.models.facts import KVKind
+from servespec.recall import by_identity
 from servespec.rules.versions import release
 
 if TYPE_CHECKING:
@@ -188,7 +189,12 @@ def words(subject: Subject) -> frozenset[str]:
         return frozenset(said)
     said.update(f"args.{name}" for name in subject.args)
     said.add(f"gpu:{subject.deployment.gpu.kind}")
-    model = subject.deployment.model
+    said.update(_model_words(subject.deployment.model))
+    return frozenset(said)
+
+
+@by_identity
+def _model_words(model: ModelFacts) -> tuple[str, ...]:
     kinds = {layers.kind for layers in model.kv}
     facts = (
         ("moe", model.moe is not None),
@@ -198,8 +204,7 @@ def words(subject: Subject) -> frozenset[str]:
         ("quantized", model.quantization is not None),
         ("multimodal", model.is_multimodal),
     )
-    said.update(f"model:{word}" for word, holds in facts if holds)
-    return frozenset(said)
+    return tuple(f"model:{word}" for word, holds in facts if holds)
 
 
 def spec_words(spec: Spec) -> frozenset[str]:

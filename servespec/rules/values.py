@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from servespec.diagnostics import Severity
+from servespec.engines.flag_catalogue import load
 from servespec.rules.base import Finding, rule
 from servespec.rules.subject import Subject
 
@@ -25,8 +26,6 @@ _OF_OTHER_RULES = frozenset({"max_lora_rank", "quantization", "quantize"})
 )
 def value_not_of_this_version(subject: Subject) -> Iterable[Finding]:
     """A setting that a key of the spec decides, outside what the flag takes."""
-    from servespec.engines.flag_catalogue import load
-
     settings = subject.target.settings
     # A build between two releases may have learnt what the next one takes.
     is_known = subject.target.asked_version == subject.target.version

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 from servespec.diagnostics import Diagnostic, Edit, Fix, Severity, Span
+from servespec.engines import engine_names
 from servespec.spec.model import Spec
 from servespec.spec.nodes import Mapping, Node, Scalar, plain
 from servespec.spec.problems import problem
@@ -53,8 +54,6 @@ def _partial(data: Any) -> Spec | None:
 
 
 def _unknown_engines(root: Mapping, data: Any) -> list[Diagnostic]:
-    from servespec.engines import engine_names
-
     targets = root.entries.get("targets")
     if targets is None or not isinstance(targets.value, Mapping):
         return []

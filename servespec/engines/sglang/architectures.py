@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 
 from servespec.rules.versions import version_key
@@ -17,6 +17,7 @@ def _read() -> tuple[tuple[str, ...], Mapping[str, tuple[str, ...]]]:
     return tuple(data["releases"]), {name: tuple(found) for name, found in data["architectures"].items()}
 
 
+@lru_cache(maxsize=1024)
 def has_model(architecture: str, version: str) -> bool:
     """Whether one of the releases read next to ``version``, on either side, has a model for it."""
     releases, known = _read()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import cast
 
 from servespec.deployment import SettingValue
@@ -37,7 +38,7 @@ class Arguments:
     def __init__(self, args: Mapping[str, object], version: str) -> None:
         """Keep ``args`` by field name, with the key under which each was written."""
         self._catalogue: FlagCatalogue = load("sglang", version)
-        self._values: dict[str, object] = {}
+        self._values: dict[str, SettingValue] = {}
         self._keys: dict[str, str] = {}
         for key, value in args.items():
             name = key.lstrip("-").replace("-", "_")
@@ -50,11 +51,11 @@ class Arguments:
 
     def __contains__(self, field: object) -> bool:
         """Whether the flag is given and not null."""
-        return self._values.get(cast(str, field)) is not None
+        return self._values.get(cast("str", field)) is not None
 
     def get(self, field: str) -> SettingValue:
         """The value as given; None when it is not."""
-        return cast(SettingValue, self._values.get(field))
+        return self._values.get(field)
 
     def key(self, field: str) -> str:
         """The dotted path in the spec under which the flag is written."""
@@ -62,11 +63,7 @@ class Arguments:
 
     def default(self, field: str) -> SettingValue:
         """The literal default of this version; None where it has no such flag or works it out."""
-        for name in (field, *_OTHER_NAMES.get(field, ())):
-            flag = self._catalogue.get(name)
-            if flag is not None:
-                return cast(SettingValue, flag.default)
-        return None
+        return _default(self._catalogue, field)
 
     def mapping(self, field: str) -> Mapping[str, object]:
         """A flag whose value is JSON, as a mapping; empty when absent or no object."""
@@ -77,3 +74,12 @@ class Arguments:
             except json.JSONDecodeError:
                 return {}
         return value if isinstance(value, Mapping) else {}
+
+
+@lru_cache(maxsize=4096)
+def _default(catalogue: FlagCatalogue, field: str) -> SettingValue:
+    for name in (field, *_OTHER_NAMES.get(field, ())):
+        flag = catalogue.get(name)
+        if flag is not None:
+            return cast("SettingValue", flag.default)
+    return None

@@ -8,6 +8,7 @@ switch graphs off); model_executor/cuda_graph_runner.py before.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 from servespec.engines.sglang.versions import is_since
 from servespec.models.facts import KVKind, ModelFacts
@@ -73,11 +74,13 @@ def is_mla(model: ModelFacts) -> bool:
     return any(layers.kind is KVKind.latent for layers in model.kv)
 
 
+@lru_cache(maxsize=256)
 def prefill_sizes(largest: int) -> tuple[int, ...]:
     """Batch sizes, in tokens, of the prefill graphs up to ``largest``."""
     return tuple(size for size in PREFILL_SIZES if size <= largest)
 
 
+@lru_cache(maxsize=256)
 def decode_sizes(largest: int, *, speculates: bool) -> tuple[int, ...]:
     """Batch sizes, in sequences, of the decode graphs up to ``largest``."""
     largest = min(largest, MOST_SEQUENCES)

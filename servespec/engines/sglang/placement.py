@@ -7,7 +7,9 @@ layers/vocab_parallel_embedding.py; layers/dp_attention.py; layers/moe/fused_moe
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
+from functools import lru_cache
+from typing import NamedTuple
 
 from servespec.deployment import Deployment, Settings
 from servespec.engines.sglang.versions import is_since
@@ -40,8 +42,7 @@ OUTPUT_LAYER_ON_EVERY_STAGE = frozenset(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Ranks:
+class Ranks(NamedTuple):
     """How many ranks share attention, experts and everything else."""
 
     tensor: int
@@ -62,6 +63,7 @@ class Ranks:
         )
 
 
+@lru_cache(maxsize=1024)
 def stage_layers(layers: int, stages: int, version: str) -> tuple[range, ...]:
     """The decoder layers of each pipeline stage: of those left over, the last stages have one more each.
 

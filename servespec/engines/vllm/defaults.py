@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from servespec.engines.base import Inputs, Resolved
+from servespec.engines.vllm.resolution import attention, execution, model, parallel, scheduling
+from servespec.engines.vllm.resolution.builder import Builder
 
 
 def resolve(inputs: Inputs) -> Resolved:
@@ -10,15 +12,6 @@ def resolve(inputs: Inputs) -> Resolved:
 
     Source: vllm/engine/arg_utils.py (create_engine_config), vllm/config/*.py, vllm/platforms/*.py.
     """
-    from servespec.engines.vllm.resolution import (
-        attention,
-        execution,
-        model,
-        parallel,
-        scheduling,
-    )
-    from servespec.engines.vllm.resolution.builder import Builder
-
     builder = Builder(inputs)
     parallel.settle(builder)
     model.settle(builder)

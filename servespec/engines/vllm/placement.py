@@ -6,6 +6,7 @@ Source: vllm/distributed/utils.py get_pp_indices; vllm/config/model.py and multi
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from servespec.models.facts import Part, Stage, TensorGroup, TensorKind
@@ -19,6 +20,7 @@ SPREADS_LEFT_OVER = ">=0.8"
 MTP_METHODS = frozenset({"mtp", "deepseek_mtp", "qwen3_next_mtp", "glm4_moe_mtp", "mimo_mtp", "ernie_mtp"})
 
 
+@lru_cache(maxsize=1024)
 def stage_layers(layers: int, stages: int, version: str) -> tuple[range, ...]:
     """The decoder layers of each pipeline stage.
 

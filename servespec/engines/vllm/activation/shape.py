@@ -7,11 +7,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from servespec.models.facts import KVKind, Part, TensorKind
+from servespec.recall import by_identity
 from servespec.rules.versions import release
 
 if TYPE_CHECKING:
     from servespec.deployment import Deployment
-    from servespec.models.facts import TensorGroup
+    from servespec.models.facts import ModelFacts, TensorGroup
 
 DOWN_PROJECTIONS = (
     "mlp.down_proj",
@@ -80,16 +81,14 @@ def profile_shape(deployment: Deployment) -> ProfileShape:
         tensor_parallel=tensor,
         expert_parallel=settings.flag("enable_expert_parallel"),
         hidden_size=model.hidden_size,
-        intermediate_size=_widest_mlp(deployment) // tensor,
+        intermediate_size=_widest_mlp(model) // tensor,
         query_size=model.attention_heads * model.head_dim // tensor,
         key_value_size=2 * kv_heads * model.head_dim,
         vocab_size=model.vocab_size,
         multiprocessors=deployment.gpu.multiprocessors or 132,
         dense_gemm_runs=_runs_unquantized_gemm(deployment),
-        mlp_is_gated=any(
-            group.module.endswith(GATES) for group in model.tensors if group.part is Part.decoder
-        ),
-        mlp_follows_experts=_mlp_follows_experts(deployment),
+        mlp_is_gated=_mlp_is_gated(model),
+        mlp_follows_experts=_mlp_follows_experts(model),
         has_flashinfer="FLASHINFER" in str(settings.value("attention_backend")).upper(),
         compute_capability=deployment.gpu.compute_capability,
     )
@@ -104,10 +103,10 @@ def _runs_eagerly(deployment: Deployment) -> bool:
     return settings.flag("enforce_eager") or settings.value("engine") == "v0" or uncompiled
 
 
-def _dense_mlps(deployment: Deployment) -> list[TensorGroup]:
+def _dense_mlps(model: ModelFacts) -> list[TensorGroup]:
     return [
         group
-        for group in deployment.model.tensors
+        for group in model.tensors
         if group.part is Part.decoder
         and group.layers
         and group.kind is TensorKind.linear
@@ -115,19 +114,26 @@ def _dense_mlps(deployment: Deployment) -> list[TensorGroup]:
     ]
 
 
-def _mlp_follows_experts(deployment: Deployment) -> bool:
-    moe = deployment.model.moe
+@by_identity
+def _mlp_is_gated(model: ModelFacts) -> bool:
+    return any(group.module.endswith(GATES) for group in model.tensors if group.part is Part.decoder)
+
+
+@by_identity
+def _mlp_follows_experts(model: ModelFacts) -> bool:
+    moe = model.moe
     if moe is None or not moe.layers:
         return False
-    return any(max(group.layers) >= min(moe.layers) for group in _dense_mlps(deployment))
+    return any(max(group.layers) >= min(moe.layers) for group in _dense_mlps(model))
 
 
-def _widest_mlp(deployment: Deployment) -> int:
+@by_identity
+def _widest_mlp(model: ModelFacts) -> int:
     """Intermediate size of the widest dense MLP; 0 where every layer is a mixture of experts."""
-    widest = max((group.shape[1] for group in _dense_mlps(deployment)), default=0)
-    if widest or deployment.model.moe is not None:
+    widest = max((group.shape[1] for group in _dense_mlps(model)), default=0)
+    if widest or model.moe is not None:
         return widest
-    return deployment.model.intermediate_size
+    return model.intermediate_size
 
 
 def _runs_unquantized_gemm(deployment: Deployment) -> bool:
