@@ -39,9 +39,7 @@ def page() -> str:
         _section("At the top", "What a spec is made of.", schema["properties"], schema),
     ]
     for key, field in schema["properties"].items():
-        if key == "targets":
-            field = field["properties"]["vllm"]
-        definition = _definition(field, schema)
+        definition = _definition(field["properties"]["vllm"] if key == "targets" else field, schema)
         if definition is not None:
             heading = "targets.ENGINE" if key == "targets" else key
             sections.append(_section(heading, definition["description"], definition["properties"], schema))

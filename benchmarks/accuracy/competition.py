@@ -47,13 +47,13 @@ def compete(cases: Sequence[Case], found: Reports) -> tuple[Entry, ...]:
             raise KeyError(id)
         return repository(id, entry.config, entry.hf_quant_config, quantized=quantized)
 
-    formats = {id: _weight_format(source(id, True), id, known[id]) for id in known}
+    formats = {id: _weight_format(source(id, True), id) for id in known}
     asked = questions(cases, found, formats)
     with serve(Hub(source)) as address, ThreadPoolExecutor(max_workers=3) as pool:
         return tuple(pool.map(lambda rival: _ask(rival, asked, address), RIVALS))
 
 
-def _weight_format(made: Repository, id: str, entry: object) -> tuple[str, int] | None:
+def _weight_format(made: Repository, id: str) -> tuple[str, int] | None:
     """Format and bits of most of a checkpoint's weights; None where it is not quantized."""
     from servespec.models.build import facts_from_config
     from servespec.models.quantization.matching import by_format

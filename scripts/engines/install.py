@@ -215,7 +215,7 @@ def install_packages(recipe: Recipe, home: Path, wheels: Path) -> None:
     """Install the pins with uv, else with pip; both compile byte code."""
     python = str(home / "bin" / "python")
     common = ["--no-deps", "--find-links", str(wheels), "--requirement", str(recipe.pins)]
-    uv = find_uv(home)
+    uv = find_uv()
     if uv is not None:
         cache = os.environ.get("UV_CACHE_DIR", str(engines_root() / "uv-cache"))
         environment = {"UV_CACHE_DIR": cache, "UV_NO_PROGRESS": "1", "UV_HTTP_TIMEOUT": "180"}
@@ -229,7 +229,7 @@ def install_packages(recipe: Recipe, home: Path, wheels: Path) -> None:
     run([python, "-m", "pip", "install", "--quiet", "--compile", *common], "pip could not install the pins")
 
 
-def find_uv(home: Path) -> str | None:
+def find_uv() -> str | None:
     """uv as found on PATH, else installed with pip beside the engines; None where it cannot be had."""
     on_path = shutil.which("uv")
     if on_path is not None and subprocess.run([on_path, "--version"], capture_output=True).returncode == 0:

@@ -69,9 +69,7 @@ def _row(name: str, options: str, rust_type: str, enums: dict[str, list[str]], s
         "kind": kind,
         "action": "store_true" if rust_type == "bool" else "append" if is_list else "store",
         "choices": enums.get(inner),
-        "default": False
-        if rust_type == "bool"
-        else _default(default.group(1) if default else None, kind, inner),
+        "default": False if rust_type == "bool" else _default(default.group(1) if default else None, kind),
         "env": name.upper() if re.search(r"\benv\b", options) else None,
         "field": f"Args.{name}",
     }
@@ -85,7 +83,7 @@ def _row(name: str, options: str, rust_type: str, enums: dict[str, list[str]], s
     return row
 
 
-def _default(text: str | None, kind: str, rust_type: str) -> Any:
+def _default(text: str | None, kind: str) -> Any:
     if text is None:
         return None
     if kind == "int":

@@ -56,7 +56,7 @@ def bench(deployment: Deployment, url: str, *, seed: int = 0, tell: Tell | None 
 def run_plan(plan: Plan, server: Server, tell: Tell | None = None) -> tuple[tuple[Timing, ...], float]:
     """Warm up, send every request, and return their timings with the seconds that all took together."""
     try:
-        import aiohttp  # noqa: F401
+        import aiohttp  # noqa: F401 (whether it is there)
     except ModuleNotFoundError as error:
         raise MissingExtraError("aiohttp", "bench") from error
     return asyncio.run(_run(plan, server, tell))

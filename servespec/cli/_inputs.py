@@ -91,11 +91,11 @@ def _looks_like_spec(path: str) -> bool:
 
 
 def _glob(pattern: str) -> list[str]:
-    from glob import glob  # Path.glob takes no absolute patterns
+    from glob import glob
 
     return sorted(
         path
-        for path in glob(pattern, recursive=True)  # noqa: PTH207
+        for path in glob(pattern, recursive=True)  # noqa: PTH207 (Path.glob takes no absolute patterns)
         if not Path(path).is_dir()
     )
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from types import MappingProxyType
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
@@ -119,6 +118,3 @@ class Engine(Protocol):
     def observe_server(self, server: Server) -> Observed:
         """What a running server says over HTTP of what it allocated. Raises ProbeFailed."""
         ...
-
-
-EMPTY: Mapping[str, str] = MappingProxyType({})

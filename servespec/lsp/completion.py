@@ -16,11 +16,11 @@ _VERSION = re.compile(r"\bversion\s*:\s*[\"']?([\w.+-]+)")
 def complete(lines: Sequence[str], line: int, column: int) -> list[CompletionItem]:
     """The items for a cursor before code point ``column`` of ``line``, both from 0."""
     here = context_at(lines, line, column)
-    items = _values(lines, line, here) if here.key else _keys(lines, line, here)
+    items = _values(lines, here) if here.key else _keys(lines, here)
     return [item for item in items if item.label not in here.present]
 
 
-def _keys(lines: Sequence[str], line: int, here: Context) -> Iterator[CompletionItem]:
+def _keys(lines: Sequence[str], here: Context) -> Iterator[CompletionItem]:
     if len(here.path) == 3 and here.path[0] == "targets" and here.path[2] == "args":
         yield from _flags(here.path[1], version_of(lines, here.path[1]))
         return
@@ -55,7 +55,7 @@ def _flags(engine: str, version: str) -> Iterator[CompletionItem]:
         )
 
 
-def _values(lines: Sequence[str], line: int, here: Context) -> Iterator[CompletionItem]:
+def _values(lines: Sequence[str], here: Context) -> Iterator[CompletionItem]:
     for word in _words(lines, here):
         yield CompletionItem(label=word, kind=CompletionItemKind.Value)
 

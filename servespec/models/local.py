@@ -13,4 +13,4 @@ def is_local(name: str) -> bool:
 
 def expand_home(name: str | Path) -> Path:
     """The path with ``~`` and ``~user`` replaced, where there is such a user; else as it is."""
-    return Path(os.path.expanduser(name))  # noqa: PTH111  Path.expanduser raises for an unknown user
+    return Path(os.path.expanduser(name))  # noqa: PTH111 (Path.expanduser raises for an unknown user)

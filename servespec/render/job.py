@@ -56,7 +56,7 @@ class Job:
     @property
     def connect_host(self) -> str:
         """The address at which a client on the same machine finds the server."""
-        return "localhost" if self.launch.host in {"0.0.0.0", "::", "[::]", ""} else self.launch.host  # noqa: S104
+        return "localhost" if self.launch.host in {"0.0.0.0", "::", "[::]", ""} else self.launch.host  # noqa: S104 (nothing is bound here)
 
     @property
     def base_url(self) -> str:

@@ -7,7 +7,7 @@ import socket
 from servespec.engines.launch import Launch
 from servespec.errors import MissingExtraError
 
-_EVERY_ADDRESS = {"0.0.0.0": "127.0.0.1", "::": "[::1]", "[::]": "[::1]", "": "127.0.0.1"}  # noqa: S104
+_EVERY_ADDRESS = {"0.0.0.0": "127.0.0.1", "::": "[::1]", "[::]": "[::1]", "": "127.0.0.1"}  # noqa: S104 (nothing is bound here)
 HEALTH_SECONDS = 5.0
 FIRST_ANSWER_SECONDS = 120.0
 FIRST_PROMPT = "Say hello to everybody who waits for this server to be ready."

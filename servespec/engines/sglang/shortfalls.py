@@ -54,7 +54,7 @@ def find(
     room = static - weights.size_bytes
     found = (
         *_quantization(deployment),
-        *_weights(deployment, free, weights, uncertainty_bytes),
+        *_weights(free, weights, uncertainty_bytes),
         *(_pool(deployment, static, weights, states_bytes, uncertainty_bytes) if tokens <= 0 else ()),
         *(_window(deployment, cell, tokens) if tokens > 0 else ()),
         *_capture(deployment, kept_free, outside),
@@ -115,9 +115,7 @@ def _quantization(deployment: Deployment) -> Iterator[Shortfall]:
     )
 
 
-def _weights(
-    deployment: Deployment, free: Free, weights: Term, uncertainty_bytes: int
-) -> Iterator[Shortfall]:
+def _weights(free: Free, weights: Term, uncertainty_bytes: int) -> Iterator[Shortfall]:
     over = weights.size_bytes - free.before_weights_bytes
     if over > 0:
         yield Shortfall(

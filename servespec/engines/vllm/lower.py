@@ -34,7 +34,7 @@ def lower(deployment: Deployment) -> Launch:
     here, inside = Paths(deployment=deployment, container=False), Paths(deployment=deployment, container=True)
     said = lowering.say(deployment, keys(container=False))
     model = here(deployment.spec.model.id)
-    values = _values(deployment, said, here, deployment.spec.server.host)
+    values = _values(deployment, said, deployment.spec.server.host)
     config, beside = _config(
         deployment, {"model": model, **values} if _file_takes_model(deployment) else values
     )
@@ -78,7 +78,7 @@ def lower(deployment: Deployment) -> Launch:
     )
 
 
-def _values(deployment: Deployment, said: Said, paths: Paths, host: str) -> dict[str, SettingValue]:
+def _values(deployment: Deployment, said: Said, host: str) -> dict[str, SettingValue]:
     server = deployment.spec.server
     name = server.served_model_name
     if name is None and is_local(deployment.spec.model.id):
@@ -93,7 +93,7 @@ def _values(deployment: Deployment, said: Said, paths: Paths, host: str) -> dict
 
 def _container_flags(deployment: Deployment, inside: Paths) -> tuple[str, ...]:
     said = lowering.say(deployment, keys(container=True))
-    values = _values(deployment, said, inside, lowering.EVERY_ADDRESS) | {"host": lowering.EVERY_ADDRESS}
+    values = _values(deployment, said, lowering.EVERY_ADDRESS) | {"host": lowering.EVERY_ADDRESS}
     return (inside(deployment.spec.model.id), *lowering.words(deployment, values))
 
 

@@ -121,7 +121,7 @@ def sparse_layers(config: Config, layers: Layers) -> Layers:
     return tuple(layer for layer in layers if layer >= first and layer % every == 0)
 
 
-def mixture(config: Config, size: Dimensions, layers: Layers) -> MoE | None:
+def mixture(config: Config, layers: Layers) -> MoE | None:
     """Sizes of the experts."""
     if not layers:
         return None
@@ -253,7 +253,7 @@ def text_decoder(config: Config, model: str = "model", head: str = "lm_head") ->
     layers = size.every_layer
     sparse = sparse_layers(text, layers)
     dense = tuple(layer for layer in layers if layer not in set(sparse))
-    moe = mixture(text, size, sparse)
+    moe = mixture(text, sparse)
     indexed = indexed_layers(text, layers)
     block = f"{model}.layers.{{layer}}"
     drafts, draft_keeps = mtp(text, size, model, moe)

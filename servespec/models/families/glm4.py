@@ -45,7 +45,7 @@ def mixture(config: Config, size: Dimensions, model: str, *, tied: bool) -> Arch
     layers = size.every_layer
     sparse = deepseek.sparse_layers(config, layers)
     dense = tuple(layer for layer in layers if layer not in set(sparse))
-    moe = deepseek.mixture(config, size, sparse)
+    moe = deepseek.mixture(config, sparse)
     block = f"{model}.layers.{{layer}}"
     groups: Groups = (
         *llama.frame(size, model, tied=tied),

@@ -133,7 +133,7 @@ def build(config: Config) -> Architecture:
     latent = tuple(layer for layer in layers if layer not in set(delta))
     sparse = deepseek.sparse_layers(text, layers)
     dense = tuple(layer for layer in layers if layer not in set(sparse))
-    moe = deepseek.mixture(text, size, sparse)
+    moe = deepseek.mixture(text, sparse)
     block = f"{model}.layers.{{layer}}"
     recurrent, states = delta_attention(text, hidden, f"{block}.self_attn", delta)
     groups: Groups = (

@@ -83,7 +83,7 @@ def _container(job: Job) -> dict[str, object]:
         "env": environment(job),
         "ports": [{"name": "metrics", "containerPort": launch.port, "protocol": "TCP"}],
         "mountModelVolume": True,
-        "volumeMounts": [{"name": "shared-memory", "mountPath": "/dev/shm"}],  # noqa: S108
+        "volumeMounts": [{"name": "shared-memory", "mountPath": "/dev/shm"}],  # noqa: S108 (in a container)
         "startupProbe": {
             "httpGet": {"path": launch.health_path, "port": launch.port},
             "periodSeconds": PROBE_SECONDS,
