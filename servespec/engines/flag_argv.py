@@ -1,4 +1,4 @@
-"""Command lines: read as the engine's own parser reads them (argparse's rules or clap's), and written back."""
+"""Command lines, read as the engine's own parser reads them: by argparse's rules or clap's."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from servespec.engines.flag_values import BadValue, Problem, convert, deprecated, parse_size, unknown, word_of
+from servespec.engines.flag_values import BadValue, Problem, convert, deprecated, parse_size, unknown
+from servespec.engines.flag_words import NEGATIVE
 
 if TYPE_CHECKING:
     from servespec.engines.flag_catalogue import Flag, FlagCatalogue
 
-_NEGATIVE = re.compile(r"-\d+|-\d*\.\d+")
 _NUMBER = re.compile(r"[\d.]+")
 _MOST_CANDIDATES = 8
 """Policy: of flags that an ambiguous word could be, those that a message lists."""
@@ -102,7 +102,7 @@ class _Reader:
             return None
         if text in spellings:
             return self.catalogue.flags[spellings[text]], text, None
-        if _NEGATIVE.fullmatch(text):
+        if NEGATIVE.fullmatch(text):
             return None
         head, separator, value = text.partition("=")
         explicit = value if separator else None
@@ -181,7 +181,7 @@ class _Reader:
         return taken
 
     def _is_option(self, text: str) -> bool:
-        if not text.startswith("-") or text == "-" or _NEGATIVE.fullmatch(text):
+        if not text.startswith("-") or text == "-" or NEGATIVE.fullmatch(text):
             return False
         head = text.partition("=")[0]
         if text in self.catalogue.spellings or head in self.catalogue.spellings:
@@ -277,7 +277,7 @@ def _prepared(reader: _Reader, words: Iterable[_Word]) -> list[_Word]:
             if level and not level.startswith("."):
                 text = f"{syntax.level}={level}"
         head, separator, value = text.partition("=")
-        if syntax.dotted and text.startswith("-") and "." in head and not _NEGATIVE.fullmatch(text):
+        if syntax.dotted and text.startswith("-") and "." in head and not NEGATIVE.fullmatch(text):
             if separator:
                 _set_dotted(reader, head, value, word.index)
             else:
@@ -329,65 +329,3 @@ def _place_positionals(reader: _Reader) -> None:
             continue
         reader.problem("extra-argument", f"{word.text!r} belongs to no flag", word.index)
     del reader.positionals[len(places) :]
-
-
-def canonical(catalogue: FlagCatalogue, flag: Flag) -> str:
-    """The word to write for a flag: the long spelling that most releases have, the shortest of several such."""
-    visible = [s for s in flag.spellings if s.startswith("--") and s not in flag.hidden] or list(
-        flag.spellings
-    )
-    if len(visible) == 1:
-        return visible[0]
-
-    def releases(spelling: str) -> int:
-        from servespec.engines.flag_catalogue import known_versions
-
-        order = {release: at for at, release in enumerate(known_versions(catalogue.engine))}
-        spans = catalogue.history(spelling)
-        return sum((order[s.until] if s.until else len(order)) - order[s.since] for s in spans)
-
-    return min(visible, key=lambda spelling: (-releases(spelling), len(spelling)))
-
-
-def write(catalogue: FlagCatalogue, values: Mapping[str, object]) -> tuple[str, ...]:
-    """See `FlagCatalogue.argv`."""
-    words: list[str] = []
-    for name, value in values.items():
-        flag = catalogue.get(name)
-        if flag is None:
-            raise KeyError(name)
-        if value is not None:
-            words += _words(catalogue, flag, value)
-    return tuple(words)
-
-
-def _words(catalogue: FlagCatalogue, flag: Flag, value: object) -> list[str]:
-    if flag.is_positional:
-        return [str(value)]
-    spelling = canonical(catalogue, flag)
-    if flag.kind == "bool":
-        is_on = value is True or str(value).lower() == "true"
-        if is_on:
-            return [spelling]
-        return [flag.negation] if flag.negation is not None else []
-    if flag.action == "boolish":
-        return [spelling] if value is True else [f"{spelling}={word_of(flag, value)}"]
-    if flag.nargs == "?" and value == flag.const and not isinstance(value, str):
-        return [spelling]
-    items = list(value) if isinstance(value, list | tuple) and _is_list(flag) else [value]
-    parts = [word_of(flag, item) for item in items]
-    if flag.action == "append":
-        parts = [flag.delimiter.join(parts)] if flag.delimiter else parts
-        return [word for part in parts for word in _pair(spelling, part)]
-    if _is_list(flag) and len(parts) != 1:
-        return [spelling, *parts]
-    return _pair(spelling, parts[0])
-
-
-def _is_list(flag: Flag) -> bool:
-    return flag.action == "append" or flag.nargs in ("+", "*") or isinstance(flag.nargs, int)
-
-
-def _pair(spelling: str, part: str) -> list[str]:
-    is_value = part != "" and (not part.startswith("-") or _NEGATIVE.fullmatch(part) is not None)
-    return [spelling, part] if is_value else [f"{spelling}={part}"]

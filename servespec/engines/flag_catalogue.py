@@ -290,7 +290,7 @@ class FlagCatalogue:
 
     def argv(self, values: Mapping[str, object]) -> tuple[str, ...]:
         """The words that give these values, in the mapping's order. Raises KeyError for an unknown name."""
-        from servespec.engines.flag_argv import write
+        from servespec.engines.flag_words import write
 
         return write(self, values)
 

@@ -224,7 +224,7 @@ def _word(catalogue: FlagCatalogue, name: str) -> str | None:
     flag = catalogue.get(name)
     if flag is None:
         return None
-    from servespec.engines.flag_argv import canonical
+    from servespec.engines.flag_words import canonical
 
     return canonical(catalogue, flag)
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from servespec.engines.flag_argv import canonical
 from servespec.engines.flag_catalogue import Flag, FlagCatalogue, Json
 from servespec.engines.flag_successors import successor
+from servespec.engines.flag_words import canonical
 
 
 @dataclass(frozen=True, slots=True)

@@ -48,6 +48,8 @@ def test_an_engine_that_there_is_not_is_refused(tmp_path: Path) -> None:
 
 
 def test_every_pin_is_exact() -> None:
-    for pins in (SCRIPT.parent / "pins").glob("*.txt"):
+    files = list((SCRIPT.parent / "pins").glob("*.txt"))
+    assert files
+    for pins in files:
         lines = [line for line in pins.read_text().splitlines() if line and not line.startswith("#")]
         assert all(line.count("==") == 1 and "*" not in line for line in lines), pins
