@@ -11,7 +11,8 @@ import typer
 from servespec.cli._parameters import Online, Overwrite, SpecFile, Targets, TextOrJson
 
 if TYPE_CHECKING:
-    from servespec.spec.model import Model
+    from servespec.plan.evaluate import Fit
+    from servespec.spec.model import Model, Spec
 
 
 def command(
@@ -64,13 +65,11 @@ def command(
     It says why the rest does not. Every answer fits by the same budget as `servespec check`; throughput and latency are
     estimates. Exits with 1 when nothing serves the workload.
     """
-    from servespec.cli._inputs import load_one, unreadable, write_atomically
+    from servespec.cli._inputs import load_one, unreadable
     from servespec.errors import UsageError
-    from servespec.memory.budget import Verdict
     from servespec.plan import Wishes, plan
     from servespec.plan.prices import read
     from servespec.plan.report import as_json, as_text
-    from servespec.plan.winner import confirm, text_of
     from servespec.report.style import style_of
 
     if output is not None and output.exists() and not force:
@@ -96,13 +95,21 @@ def command(
     )
     if found.best is None:
         return 1
-    if output is not None:
-        text = text_of(found.best, loaded.spec, loaded.directory, output.parent)
-        report = confirm(text, found.best.candidate.engine, output.parent)
-        write_atomically(str(output), text)
-        sys.stderr.write(f"{output}: {str(report.verdict).replace('_', ' ')} by servespec check\n")
-        return 0 if report.verdict is Verdict.fits else 1
-    return 0
+    return 0 if output is None else _write(found.best, loaded.spec, loaded.directory, output)
+
+
+def _write(best: Fit, spec: Spec, directory: Path, output: Path) -> int:
+    """The best answer as a spec, which has to pass the check itself."""
+    from servespec.cli._inputs import write_atomically
+    from servespec.memory.budget import Verdict
+    from servespec.plan.winner import confirm, text_of
+    from servespec.report.table import verdict_words
+
+    text = text_of(best, spec, directory, output.parent)
+    report = confirm(text, best.candidate.engine, output.parent)
+    write_atomically(str(output), text)
+    sys.stderr.write(f"{output}: {verdict_words(report.verdict)} by servespec check\n")
+    return 0 if report.verdict is Verdict.fits else 1
 
 
 def _names(text: str | None) -> tuple[str, ...]:

@@ -43,6 +43,7 @@ def command(
     from servespec.cli._inputs import load_inputs, write_atomically
     from servespec.errors import UsageError
     from servespec.report.page import GENERATOR, page, read_evidence
+    from servespec.report.table import verdict_words
 
     if output != "-" and not force and Path(output).is_file():
         with Path(output).open(encoding="utf-8", errors="replace") as there:
@@ -54,9 +55,7 @@ def command(
         sys.stdout.write(text)
         return 0
     write_atomically(output, text)
-    words = ", ".join(
-        f"{one.name or one.path}: {str(one.verdict).replace('_', ' ')}" for one in report.files[:3]
-    )
+    words = ", ".join(f"{one.name or one.path}: {verdict_words(one.verdict)}" for one in report.files[:3])
     more = f" and {len(report.files) - 3} more" if len(report.files) > 3 else ""
     print(f"{output}: {words}{more}", file=sys.stderr)
     return 0
