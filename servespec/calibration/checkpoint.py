@@ -25,57 +25,10 @@ def write_checkpoint(
     configuration's vocabulary is large enough for it.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    alphabet = byte_alphabet()
-    vocabulary = {character: number for number, character in enumerate(alphabet)}
-    vocabulary[END_OF_TEXT] = len(vocabulary)
     _write(folder / "config.json", config)
     if hf_quant_config is not None:
         _write(folder / "hf_quant_config.json", hf_quant_config)
-    _write(
-        folder / "tokenizer.json",
-        {
-            "version": "1.0",
-            "truncation": None,
-            "padding": None,
-            "added_tokens": [
-                {
-                    "id": vocabulary[END_OF_TEXT],
-                    "content": END_OF_TEXT,
-                    "single_word": False,
-                    "lstrip": False,
-                    "rstrip": False,
-                    "normalized": False,
-                    "special": True,
-                }
-            ],
-            "normalizer": None,
-            "pre_tokenizer": {
-                "type": "ByteLevel",
-                "add_prefix_space": False,
-                "trim_offsets": True,
-                "use_regex": True,
-            },
-            "post_processor": None,
-            "decoder": {
-                "type": "ByteLevel",
-                "add_prefix_space": False,
-                "trim_offsets": True,
-                "use_regex": True,
-            },
-            "model": {
-                "type": "BPE",
-                "dropout": None,
-                "unk_token": None,
-                "continuing_subword_prefix": None,
-                "end_of_word_suffix": None,
-                "fuse_unk": False,
-                "byte_fallback": False,
-                "ignore_merges": False,
-                "vocab": vocabulary,
-                "merges": [],
-            },
-        },
-    )
+    _write(folder / "tokenizer.json", _tokenizer())
     _write(
         folder / "tokenizer_config.json",
         {
@@ -87,6 +40,54 @@ def write_checkpoint(
         },
     )
     return folder
+
+
+def _tokenizer() -> dict[str, Any]:
+    """A byte-level tokenizer without merges, in the format of the tokenizers library."""
+    vocabulary = {character: number for number, character in enumerate(byte_alphabet())}
+    vocabulary[END_OF_TEXT] = len(vocabulary)
+    return {
+        "version": "1.0",
+        "truncation": None,
+        "padding": None,
+        "added_tokens": [
+            {
+                "id": vocabulary[END_OF_TEXT],
+                "content": END_OF_TEXT,
+                "single_word": False,
+                "lstrip": False,
+                "rstrip": False,
+                "normalized": False,
+                "special": True,
+            }
+        ],
+        "normalizer": None,
+        "pre_tokenizer": {
+            "type": "ByteLevel",
+            "add_prefix_space": False,
+            "trim_offsets": True,
+            "use_regex": True,
+        },
+        "post_processor": None,
+        "decoder": {
+            "type": "ByteLevel",
+            "add_prefix_space": False,
+            "trim_offsets": True,
+            "use_regex": True,
+        },
+        "model": {
+            "type": "BPE",
+            "dropout": None,
+            "unk_token": None,
+            "continuing_subword_prefix": None,
+            "end_of_word_suffix": None,
+            "fuse_unk": False,
+            "byte_fallback": False,
+            "ignore_merges": False,
+            "vocab": vocabulary,
+            "merges": [],
+        },
+    }
 
 
 def byte_alphabet() -> list[str]:
