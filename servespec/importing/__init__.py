@@ -22,6 +22,8 @@ _MANIFEST = re.compile(r"(?:[ \t]*(?:#[^\n]*|---[ \t]*)?\n)*(?:apiVersion|kind|s
 _LIST_ITEM = re.compile(r"""[fr]?(["'])((?:(?!\1).)*)\1|([A-Za-z_][\w.]*)""")
 """A word in quotes, or the name of a variable, in a list of another language."""
 _HEREDOC = re.compile(r"<<-?[ \t]*[\"'\\]?(\w+)[\"']?[^\n]*\n")
+MOST_SERVERS = 300
+"""Policy: the longest published page has a tenth of that."""
 MOST_HEREDOCS = 200
 """Policy: files that one script writes."""
 _CALL = re.compile(r"\b\w+\(([\w.]+)\)")
@@ -52,10 +54,13 @@ def import_source(text: str, path: str | None = None, engine_version: str | None
         raise SourceError(
             f"{path or 'the text'} has more than {MAX_CHARACTERS:,} characters: no launch configuration has"
         )
-    servers = [
-        replace(server, version=server.version or pinned_version(server.engine, text))
-        for server in _servers(text, path or "")
-    ]
+    servers = _servers(text, path or "")
+    if len(servers) > MOST_SERVERS:
+        raise SourceError(
+            f"{path or 'the text'} has {len(servers):,} servers: no more than {MOST_SERVERS} are read"
+        )
+    pinned = {engine: pinned_version(engine, text) for engine in {server.engine for server in servers}}
+    servers = [replace(server, version=server.version or pinned[server.engine]) for server in servers]
     for server in servers:
         if len(server.argv) > MOST_WORDS:
             raise too_long(server)

@@ -94,6 +94,7 @@ def _read(text: str) -> tuple[list[Any] | None, YAMLError | None]:
         return None, None
     yaml = YAML(typ="safe", pure=True)
     yaml.Constructor = _Constructor
+    yaml.composer.warn_double_anchors = False
     yaml.allow_duplicate_keys = True
     try:
         found = [document for document in yaml.load_all(text) if document is not None]

@@ -6,10 +6,14 @@ import json
 import re
 import textwrap
 from collections.abc import Iterator
+from itertools import chain, islice
 
 _FENCE = re.compile(r"^[ \t>]*(`{3,}|~{3,})[ \t]*([^`\n]*)$")
 _END_OF_LINE_FENCE = re.compile(r"(\s`{3,})[ \t]*$")
 _DIRECTIVE = re.compile(r"^([ \t]*)\.\. (?:code-block|code|sourcecode|parsed-literal)::")
+
+MOST_BLOCKS = 2_000
+"""Policy: of one page. The longest published one has a twentieth of that."""
 
 
 def blocks(text: str) -> list[tuple[int, str]]:
@@ -21,7 +25,8 @@ def blocks(text: str) -> list[tuple[int, str]]:
     if "```" not in text and "~~~" not in text and ".. " not in text:
         return []
     lines = text.splitlines(keepends=True)
-    return [*_fenced(lines), *_directives(lines)]
+    found = ((start, block) for start, block in chain(_fenced(lines), _directives(lines)) if block.strip())
+    return list(islice(found, MOST_BLOCKS))
 
 
 def _fenced(lines: list[str]) -> Iterator[tuple[int, str]]:

@@ -64,14 +64,14 @@ def in_python(text: str) -> list[Server] | None:
 class _Reader:
     def __init__(self) -> None:
         self.constants: dict[str, _Value] = {}
-        self.lists: list[_List] = []
+        self.lists: dict[int, _List] = {}  # by identity: a name may stand for one in many places
         self.texts: list[tuple[int, str]] = []
         self.gpu: str | None = None
         self.depth = 0
 
     def servers(self) -> Iterator[Server]:
         found: list[Server] = []
-        for row in self.lists:
+        for row in self.lists.values():
             notes = (
                 [f"left out, the program adds it on a condition: {' '.join(row.left_out)}"]
                 if row.left_out
@@ -153,8 +153,7 @@ class _Reader:
         """The value of an expression; what it has in it of commands is kept."""
         value = self.value(node)
         if isinstance(value, _List):
-            if all(value is not known for known in self.lists):
-                self.lists.append(value)
+            self.lists.setdefault(id(value), value)
             if list(in_command(Command(tuple(value.words), {}, value.line))):
                 return value
         elif isinstance(value, str) and isinstance(node, ast.Constant | ast.JoinedStr | ast.BinOp):

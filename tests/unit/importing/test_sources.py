@@ -358,3 +358,13 @@ def test_flags_for_a_server_that_the_file_does_not_describe_are_read_only_where_
     assert spec.data["limits"] == {"max_concurrent_requests": 16}
     (spec,) = specs(fragment + "guide: |\n  vllm serve org/m\n")
     assert spec.data["model"] == {"id": "org/m"}
+
+
+def test_an_anchor_that_is_set_twice_is_no_warning() -> None:
+    (spec,) = specs("a: &x 1\nb: &x 2\nimage: vllm/vllm-openai:v0.10.0\nargs: [--model, org/m]\n")
+    assert spec.data["model"] == {"id": "org/m"}
+
+
+def test_a_source_with_more_servers_than_any_has_is_refused() -> None:
+    with pytest.raises(SourceError, match=r"301 servers: no more than 300"):
+        import_source("vllm serve org/m\n" * 301)
