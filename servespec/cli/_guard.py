@@ -27,7 +27,8 @@ def guard(arguments: Sequence[str]) -> Iterator[Outcome]:
     outcome = Outcome()
     try:
         yield outcome
-        sys.stdout.flush()
+        if not sys.stdout.closed:  # the language server closes it when the editor goes
+            sys.stdout.flush()
     except ServespecError as error:
         print(f"servespec: error: {error}", file=sys.stderr)
         outcome.code = error.exit_code

@@ -64,6 +64,5 @@ def values_of(schema: Schema) -> tuple[str, ...]:
 
 
 def described(schema: Schema) -> str:
-    """Description and unit, as text for people."""
-    unit = schema.get("x-unit")
-    return f"{schema.get('description', '')}{f' ({unit})' if unit else ''}".strip()
+    """What a key means, with its unit: the schema's descriptions name it."""
+    return str(schema.get("description", ""))

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import json
+import subprocess
 import sys
 from collections.abc import Awaitable, Callable
 from pathlib import Path
@@ -120,6 +122,35 @@ def apply(text: str, edits: list[types.TextEdit]) -> str:
         tail = lines[last.line][2 * last.character :] if last.line < len(lines) else b""
         lines[first.line : last.line + 1] = [head + edit.new_text.encode("utf-16-le") + tail]
     return b"".join(lines).decode("utf-16-le")
+
+
+def message(method: str, number: int | None = None, **params: object) -> bytes:
+    body = {"jsonrpc": "2.0", "method": method, "params": params or None}
+    data = json.dumps(body | ({} if number is None else {"id": number})).encode()
+    return b"Content-Length: %d\r\n\r\n%s" % (len(data), data)
+
+
+def test_the_server_ends_cleanly_when_the_editor_says_so() -> None:
+    said = (
+        message("initialize", 1, capabilities={}, processId=None, rootUri=None)
+        + message("initialized")
+        + message("shutdown", 2)
+        + message("exit")
+    )
+    done = subprocess.run(
+        [sys.executable, "-m", "servespec", "lsp"], input=said, capture_output=True, timeout=60, check=False
+    )
+    assert b'"id":2' in done.stdout.replace(b" ", b"")
+    assert (done.returncode, done.stderr) == (0, b"")
+
+
+def test_a_key_s_unit_is_told_once(tmp_path: Path) -> None:
+    async def scene(editor: Editor) -> None:
+        await editor.open(SPEC)
+        told = await editor.hover(7, 4)
+        assert told.count("(tokens)") == 1
+
+    in_editor(tmp_path, scene)
 
 
 def test_findings_stand_where_they_are_and_go_when_the_text_is_mended(tmp_path: Path) -> None:
