@@ -15,6 +15,8 @@ from typing import Any
 from servespec.engines.observed import Observed
 
 GIB = 1 << 30
+MOST_DIGITS = 24
+"""Of a figure: what is longer is damage, and no memory or number of tokens."""
 MOST_CHARACTERS = 32_768
 """Of a line that are read: its end, as what is said of a failure is last. SGLang prints its arguments in one line of
 some 10,000 characters."""
@@ -110,7 +112,7 @@ class PatternReader:
             values = self._by_rank.setdefault(rank, {})
             precisions = self._precision.setdefault(rank, {})
             for name, printed in found.groupdict().items():
-                if printed is None:
+                if printed is None or len(printed) > MOST_DIGITS and name != "version":
                     continue
                 value, precision = _convert(name, printed)
                 if name in self._patterns.summed and name in values:

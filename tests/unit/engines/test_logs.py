@@ -99,6 +99,11 @@ def test_colours_and_progress_bars_do_not_hide_a_figure() -> None:
     assert get_engine("vllm").observe(log, None).kv_cache_bytes == 2 << 30
 
 
+def test_a_figure_of_hundreds_of_digits_is_damage() -> None:
+    log = f"Available KV cache memory: {'9' * 400}.0 GiB"
+    assert get_engine("vllm").observe(log, None).kv_cache_bytes is None
+
+
 def test_a_log_without_a_version_takes_the_one_given() -> None:
     assert get_engine("sglang").observe("nothing", "0.5.23").version == "0.5.23"
     assert get_engine("vllm").observe("vLLM API server version 0.8.5", "0.1").version == "0.8.5"
