@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 if TYPE_CHECKING:
     from servespec.calibration.model import Conditions
@@ -21,8 +20,7 @@ if TYPE_CHECKING:
     from servespec.spec.model import Spec, Target
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Inputs:
+class Inputs(NamedTuple):
     """What an engine needs to work out its settings."""
 
     spec: Spec
@@ -31,11 +29,10 @@ class Inputs:
     model: ModelFacts
     gpu: GPU
     draft: ModelFacts | None = None
-    directory: Path = field(default_factory=Path)
+    directory: Path = Path()
 
 
-@dataclass(frozen=True, slots=True)
-class Resolved:
+class Resolved(NamedTuple):
     """Settings of one engine and what is to be said about how they came about."""
 
     settings: Settings

@@ -14,6 +14,7 @@ from typing import NamedTuple
 from servespec.deployment import Deployment, Settings
 from servespec.engines.sglang.versions import is_since
 from servespec.models.facts import Part, Stage, TensorGroup, TensorKind
+from servespec.recall import by_identity
 
 VOCABULARY_PADDING = 64  # layers/vocab_parallel_embedding.py, DEFAULT_VOCAB_PADDING_SIZE
 SPREADS_LEFT_OVER = "0.5.6"
@@ -50,17 +51,23 @@ class Ranks(NamedTuple):
     expert: int
     has_dp_attention: bool
 
-    @classmethod
-    def of(cls, settings: Settings) -> Ranks:
+    @staticmethod
+    def of(settings: Settings) -> Ranks:
         """From the effective settings. With DP attention, ``dp_size`` groups share the ``tp_size`` ranks."""
-        tensor = max(1, settings.integer("tp_size"))
-        data = settings.integer("dp_size") if settings.flag("enable_dp_attention") else 1
-        return cls(
-            tensor=tensor,
-            attention=max(1, tensor // max(1, data)),
-            expert=max(1, min(tensor, settings.integer("ep_size"))),
-            has_dp_attention=data > 1,
-        )
+        return _ranks(settings)
+
+
+@by_identity
+def _ranks(settings: Settings) -> Ranks:
+    """Asked for again by each part of a budget."""
+    tensor = max(1, settings.integer("tp_size"))
+    data = settings.integer("dp_size") if settings.flag("enable_dp_attention") else 1
+    return Ranks(
+        tensor=tensor,
+        attention=max(1, tensor // max(1, data)),
+        expert=max(1, min(tensor, settings.integer("ep_size"))),
+        has_dp_attention=data > 1,
+    )
 
 
 @lru_cache(maxsize=1024)

@@ -60,9 +60,9 @@ def capture_sizes(deployment: Deployment) -> int:
     )
     if settings.value("engine") == "v0":
         return len([1, 2, 4]) + min(settings.integer("max_num_seqs"), 256) // 8
-    sizes = [size for size in (1, 2, 4) if size <= largest] + list(range(8, min(largest, 255) + 1, 8))
+    small = len([size for size in (1, 2, 4) if size <= largest]) + len(range(8, min(largest, 255) + 1, 8))
     step = 16 if holds(">=0.11.1", deployment.version) else 8
-    return len(sizes + list(range(256, largest + 1, step)))
+    return small + len(range(256, largest + 1, step))
 
 
 def subtracted_term(deployment: Deployment) -> Term:

@@ -11,7 +11,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from servespec.engines.vllm.kv.groups import Group, group_layers, pool_bytes_per_block
-from servespec.engines.vllm.kv.layers import LayerSpec, Request, layer_specs
+from servespec.engines.vllm.kv.layers import Request, layer_specs
 from servespec.engines.vllm.policies import (
     NULL_BLOCK_IS_RESERVED,
     TOKENS_FROM_CONCURRENCY,
@@ -47,12 +47,7 @@ class Capacity:
 
     def blocks_for(self, request: Request) -> int:
         """Blocks that one request takes, over all groups."""
-        return sum(max(map(request.blocks, specs)) for specs in self._specs)
-
-    @cached_property
-    def _specs(self) -> tuple[tuple[LayerSpec, ...], ...]:
-        """The specs of each group, those that layers share once."""
-        return tuple(tuple({id(spec): spec for _, spec in group.layers}.values()) for group in self.groups)
+        return sum(max(map(request.blocks, group.specs)) for group in self.groups)
 
     @property
     def needed_bytes(self) -> int:

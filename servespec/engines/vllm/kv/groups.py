@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 from servespec.engines.vllm.kv.layers import FULL_KINDS, LayerSpec
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 Layers = tuple[tuple[int, LayerSpec], ...]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Group:
     """Layers that share a block table. ``pool_bytes`` is set where a block holds more than this group's pages."""
 
@@ -33,7 +34,12 @@ class Group:
         """The first layer's spec, which stands for the group where all pages are alike."""
         return self.layers[0][1]
 
-    @property
+    @cached_property
+    def specs(self) -> tuple[LayerSpec, ...]:
+        """The specs of the layers, one that layers share once."""
+        return tuple({id(spec): spec for _, spec in self.layers}.values())
+
+    @cached_property
     def bytes_per_block(self) -> int:
         """Bytes of one block over all layers of the group."""
         return self.pool_bytes or sum(spec.page_bytes for _, spec in self.layers)
@@ -41,6 +47,8 @@ class Group:
     def within(self, layers: range) -> Group:
         """The group's layers on one pipeline stage."""
         mine = tuple(item for item in self.layers if item[0] in layers)
+        if len(mine) == len(self.layers):
+            return self  # with all that was worked out of it
         return Group(mine, pool_bytes=ceil_div(self.pool_bytes * len(mine), len(self.layers)))
 
 
