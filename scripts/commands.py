@@ -23,7 +23,7 @@ HEAD = """\
 # Commands
 
 Each command prints the same with `--help`. Exit codes: 0 no error found; 1 at least one; 2 the command could not be
-carried out (a message on standard error says why and what to change).
+carried out (a message on standard error says why and what to change); 130 after Ctrl-C.
 """
 
 

@@ -40,8 +40,13 @@ def format_option(*names: str) -> Any:
 
 
 SpecFile = Annotated[
-    Path, typer.Argument(metavar="FILE", help="The spec; '-' reads standard input.", show_default=False)
+    Path,
+    typer.Argument(
+        metavar="FILE", help="The spec; '-' reads standard input.", show_default=False, readable=False
+    ),
 ]
+"""``readable=False`` leaves it to the reader of specs to say what is wrong, as it does in ``check``."""
+
 SpecFiles = Annotated[
     list[str], typer.Argument(metavar="FILE", help="Specs, folders, globs; '-' reads standard input.")
 ]

@@ -12,8 +12,10 @@ from servespec.cli._parameters import Online, TextOrJson
 
 
 def command(
-    old: Annotated[Path, typer.Argument(metavar="A", help="A spec; '-' reads standard input.")],
-    new: Annotated[Path, typer.Argument(metavar="B", help="The spec to compare it with.")],
+    old: Annotated[
+        Path, typer.Argument(metavar="A", help="A spec; '-' reads standard input.", readable=False)
+    ],
+    new: Annotated[Path, typer.Argument(metavar="B", help="The spec to compare it with.", readable=False)],
     output_format: TextOrJson = "text",
     online: Online = False,
 ) -> int:

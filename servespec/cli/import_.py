@@ -88,7 +88,7 @@ def _write(folder: Path, files: list[tuple[str, str]], force: bool) -> None:
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise ServespecError(f"{folder} cannot be made a folder: {error.strerror}") from None
+        raise ServespecError(f"cannot write {folder}: {error.strerror}") from None
     for path, (_, text) in zip(paths, files, strict=True):
         write_atomically(str(path), text)
         print(path)

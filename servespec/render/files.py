@@ -29,13 +29,15 @@ def write(artefacts: Sequence[Artefact], folder: Path, *, force: bool = False) -
                 f"{', '.join(kept)}: changed by hand, or not written by servespec; "
                 "nothing was written (--force overwrites, -o names another folder)"
             )
-    try:
-        for path, artefact in targets:
+    for path, artefact in targets:
+        try:
             _write_one(path, artefact)
-    except OSError as error:
-        in_the_way = isinstance(error, FileExistsError | NotADirectoryError)
-        reason = "it is a file, and files are written into a folder" if in_the_way else error.strerror
-        raise RenderError(f"cannot write {error.filename}: {reason}") from error
+        except OSError as error:
+            if isinstance(error, FileExistsError | NotADirectoryError):
+                raise RenderError(
+                    f"cannot write {error.filename}: it is a file, and files are written into a folder"
+                ) from error
+            raise RenderError(f"cannot write {path}: {error.strerror}") from error
     return tuple(path for path, _ in targets)
 
 

@@ -1,3 +1,4 @@
+import re
 from pathlib import Path
 
 import pytest
@@ -44,6 +45,19 @@ def test_a_folder_that_cannot_be_made_is_said(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("x")
     with pytest.raises(RenderError, match="file: it is a file, and files are written into a folder"):
         write([artefact("one\n")], tmp_path / "file")
+
+
+def test_a_folder_that_may_not_be_written_is_said_by_the_file_and_not_by_a_temporary_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(**_: object) -> None:
+        raise PermissionError(13, "Permission denied", str(tmp_path / ".a.sh.x1y2"))
+
+    monkeypatch.setattr("servespec.writing.tempfile.mkstemp", refuse)
+    with pytest.raises(
+        RenderError, match=rf"cannot write {re.escape(str(tmp_path / 'a.sh'))}: Permission denied"
+    ):
+        write([artefact("one\n")], tmp_path)
 
 
 def test_leaves_nothing_half_written_behind(tmp_path: Path) -> None:
