@@ -20,7 +20,7 @@ OPTIONS = (
         kind="value",
         default="text",
         metavar="FORMAT",
-        help="How to tell it: text, concise, json, sarif, github, gitlab, junit.",
+        help="How to tell it: text, concise, github, gitlab, json, junit or sarif.",
         choices=format_names,
     ),
     Option(name="strict", flags=("--strict",), help="Warnings count as errors."),

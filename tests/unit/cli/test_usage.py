@@ -13,6 +13,7 @@ import pytest
 
 from servespec.cli import invoke
 from servespec.cli._app import command_names
+from servespec.report import format_names
 
 COMMANDS = sorted(command_names())
 
@@ -96,6 +97,13 @@ def test_a_reader_that_goes_away_is_no_finding(command: str, tmp_path: Path) -> 
     finally:
         os.close(writer)
     assert (done.returncode, done.stderr) == (141, b"")
+
+
+def test_the_formats_of_check_are_told_in_its_help(capsys: pytest.CaptureFixture[str]) -> None:
+    assert invoke(["check", "--help"]) == 0
+    told = " ".join(capsys.readouterr().out.split())
+    *others, last = format_names()
+    assert f"{', '.join(others)} or {last}." in told
 
 
 @pytest.mark.parametrize(
