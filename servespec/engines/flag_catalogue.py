@@ -80,6 +80,20 @@ class Flag:
 
 
 @dataclass(frozen=True, slots=True)
+class Behind:
+    """A value that the parser takes and the program refuses when it starts: it reads JSON, or knows ``choices`` alone.
+
+    ``keys`` lead to the value within the flag's JSON; none of them: the flag's own value. ``any_case`` says that the
+    program does not mind the case of letters.
+    """
+
+    keys: tuple[str, ...]
+    kind: str | None
+    choices: tuple[str, ...]
+    any_case: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Lifetime:
     """A stretch of releases in which a spelling exists: from ``since`` up to, but without, ``until``."""
 
@@ -280,6 +294,21 @@ class FlagCatalogue:
             name
             for name, since, until, _ in _file(self.engine, "environment")["rows"]
             if index[since] <= at and (until is None or at < index[until])
+        )
+
+    def behind(self, name: str) -> tuple[Behind, ...]:
+        """What the program refuses of a flag's value behind its parser, in this version."""
+        index = _positions(self.engine)
+        at = index[self.version]
+        return tuple(
+            Behind(
+                tuple(row.split(".")[1:]),
+                limits.get("kind"),
+                tuple(limits.get("choices", ())),
+                limits.get("any_case", False),
+            )
+            for row, since, until, limits, _ in _file(self.engine, "behind")["rows"]
+            if row.partition(".")[0] == name and index[since] <= at and (until is None or at < index[until])
         )
 
     def parse(self, argv: Sequence[str]) -> ParsedArgv:

@@ -5,12 +5,12 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from operator import ge, gt, le, lt
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from servespec.engines.flag_catalogue import Flag, FlagCatalogue
+    from servespec.engines.flag_catalogue import Behind, Flag, FlagCatalogue
 
 _SIZE = re.compile(r"(\d+(?:\.\d+)?)([kKmMgGtT])")
 _POWERS = {"k": 1, "m": 2, "g": 3, "t": 4}
@@ -264,9 +264,33 @@ def check(catalogue: FlagCatalogue, name: str, value: object) -> Problem | None:
         return deprecated(catalogue, flag)
     try:
         _check_value(flag, value)
+        for behind in catalogue.behind(flag.name):
+            _check_behind(flag, behind, value)
     except BadValue as bad:
         return Problem(bad.code, f"{name}: {bad}", -1, flag.name, bad.suggestion)
     return deprecated(catalogue, flag)
+
+
+def _check_behind(flag: Flag, behind: Behind, value: object) -> None:
+    """Raises `BadValue` for what the parser takes and the program refuses when it starts."""
+    if behind.kind == "json" and isinstance(value, str):
+        _json(flag, value)
+    if behind.keys and isinstance(value, str):
+        value = json.loads(value)
+    for key in behind.keys:
+        value = value.get(key) if isinstance(value, Mapping) else None
+    if not behind.choices or not isinstance(value, str):
+        return
+    if (value.upper() if behind.any_case else value) not in {
+        choice.upper() if behind.any_case else choice for choice in behind.choices
+    }:
+        message, near = _choice_message(replace(flag, choices=behind.choices), value)
+        # What to write in the place of one key of a mapping is no value for the flag.
+        raise BadValue(
+            "bad-choice",
+            f"{'.'.join(behind.keys)}: {message}" if behind.keys else message,
+            None if behind.keys else near,
+        )
 
 
 def _check_value(flag: Flag, value: object) -> None:

@@ -208,3 +208,36 @@ def test_the_variables_of_a_version_are_known() -> None:
     assert "VLLM_ATTENTION_BACKEND" not in load("vllm", "0.25.1").environment
     assert "SGLANG_ENABLE_JIT_DEEPGEMM" in load("sglang", "0.5.17").environment
     assert {"MAX_INPUT_TOKENS", "CUDA_GRAPHS", "HF_TOKEN"} <= load("tgi", "3.3.7").environment
+
+
+@pytest.mark.parametrize(
+    ("engine", "version", "name", "value", "code"),
+    [
+        ("vllm", "0.32.0", "compilation_config", {"cudagraph_mode": "FULLY"}, "bad-choice"),
+        ("vllm", "0.32.0", "compilation_config", '{"mode": "DYNAMO"}', "bad-choice"),
+        ("vllm", "0.32.0", "compilation_config.cudagraph_mode", "FULLY", "bad-choice"),
+        ("vllm", "0.32.0", "compilation_config", {"cudagraph_mode": "full_and_piecewise", "mode": 3}, None),
+        ("vllm", "0.32.0", "structured_outputs_config", {"backend": "outline"}, "bad-choice"),
+        ("vllm", "0.10.0", "compilation_config", {"cudagraph_mode": "FULLY"}, None),
+        ("sglang", "0.5.23", "json_model_override_args", "{'a': 1}", "bad-json"),
+        ("sglang", "0.5.23", "json_model_override_args", '{"a": 1}', None),
+        ("sglang", "0.4.0", "log_level", "verbose", "bad-choice"),
+        ("sglang", "0.5.23", "log_level", "INFO", None),
+        ("sglang", "0.5.23", "log_level_http", "INFO", "bad-choice"),
+    ],
+)
+def test_values_that_the_parser_takes_and_the_program_refuses_are_found(
+    engine: str, version: str, name: str, value: object, code: str | None
+) -> None:
+    problem = load(engine, version).check(name, value)
+    assert (problem.code if problem is not None else None) == code
+
+
+@pytest.mark.parametrize("engine", engine_names())
+def test_what_is_known_behind_the_parser_is_of_flags_and_releases_that_there_are(engine: str) -> None:
+    rows = json.loads((PACKAGE / engine / "flags" / "behind.json").read_text())["rows"]
+    for name, since, until, limits, source in rows:
+        assert {since, until} - {None} <= {*known_versions(engine)}
+        assert load(engine, newest(engine)).get(name.partition(".")[0]) is not None
+        assert {*limits} <= {"kind", "choices", "any_case"}
+        assert source
