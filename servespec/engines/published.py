@@ -30,7 +30,8 @@ class Wrapper:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Published:
     """``image`` is found in image names, ``version`` in tags and pins of a package; ``programs`` start the server,
-    as does ``python -m`` with one of ``modules`` and a file that ends like one of ``scripts``. ``settings`` are keys
+    as does ``python -m`` with one of ``modules`` and a file that ends like one of ``scripts``. ``classes``
+    of a Python program take flags as keywords. ``settings`` are keys
     of Helm values whose mapping gives flags. ``image_environment`` is what the image sets by itself.
     Tags of images that ``numbered_apart`` finds number what is built around the engine.
     ``other_programs`` are the words in its images' names and tags that start another program than its server,
@@ -41,6 +42,7 @@ class Published:
     programs: tuple[tuple[str, ...], ...] = ()
     modules: tuple[str, ...] = ()
     scripts: tuple[str, ...] = ()
+    classes: tuple[str, ...] = ()
     settings: tuple[str, ...] = ()
     image_environment: Mapping[str, str] = field(default_factory=dict)
     numbered_apart: re.Pattern[str] | None = None

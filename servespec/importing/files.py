@@ -21,7 +21,7 @@ def is_dockerfile(text: str) -> bool:
     """Whether the first instruction is FROM (after ARG and comments)."""
     lines = [line for line in text.splitlines() if line.strip() and not line.lstrip().startswith("#")]
     first = next((line for line in lines if not line.upper().lstrip().startswith("ARG ")), "")
-    return re.match(r"\s*FROM\s+\S+", first, re.IGNORECASE) is not None
+    return re.fullmatch(r"\s*FROM(?:\s+--\S+)*\s+\S+(?:\s+AS\s+\S+)?\s*", first, re.IGNORECASE) is not None
 
 
 def is_unit(text: str) -> bool:

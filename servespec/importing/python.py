@@ -12,8 +12,12 @@ import re
 import shlex
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from typing import Any
 
+from servespec.engines.lifting import has_reference
+from servespec.engines.published import published
 from servespec.importing.servers import Server, in_command, in_text, mention
+from servespec.importing.settings import flags_of, unread
 from servespec.importing.shell import Command
 
 _STATEMENT = re.compile(
@@ -66,11 +70,13 @@ class _Reader:
         self.constants: dict[str, _Value] = {}
         self.lists: dict[int, _List] = {}  # by identity: a name may stand for one in many places
         self.texts: list[tuple[int, str]] = []
+        self.made: list[Server] = []
+        self.mappings: dict[str, dict[str, Any]] = {}
         self.gpu: str | None = None
         self.depth = 0
 
     def servers(self) -> Iterator[Server]:
-        found: list[Server] = []
+        found = list(self.made)
         for row in self.lists.values():
             notes = (
                 [f"left out, the program adds it on a condition: {' '.join(row.left_out)}"]
@@ -110,6 +116,8 @@ class _Reader:
             for target in targets:
                 if isinstance(target, ast.Name) and (is_certain or target.id not in self.constants):
                     self.constants[target.id] = value
+                    if isinstance(node.value, ast.Dict):
+                        self.mappings[target.id] = self.mapping(node.value)
         elif isinstance(node, ast.AugAssign) and isinstance(node.target, ast.Name):
             self.extend(node.target.id, self.value(node.value), is_certain=is_certain)
         elif isinstance(node, ast.Expr) and self.is_extension(node.value, is_certain=is_certain):
@@ -160,6 +168,9 @@ class _Reader:
             if mention().search(value):
                 self.texts.append((node.lineno, value))
             return value
+        if isinstance(node, ast.Call) and (made := self.engine_of_class(node)) is not None:
+            self.made.append(made)
+            return value
         self.depth += 1
         for child in ast.iter_child_nodes(node) if self.depth < _MOST_NESTED else ():
             if isinstance(child, ast.keyword):
@@ -170,6 +181,58 @@ class _Reader:
                 self.look(child)
         self.depth -= 1
         return value
+
+    def engine_of_class(self, node: ast.Call) -> Server | None:
+        """The server that ``LLM(model, max_model_len=8192)`` is in the program's own process."""
+        name = ast.unparse(node.func) if isinstance(node.func, ast.Name | ast.Attribute) else ""
+        engine = next(
+            (
+                engine
+                for engine, how in published().items()
+                if any(f".{name}".endswith(f".{c}") for c in how.classes)
+            ),
+            None,
+        )
+        if engine is None:
+            return None
+        settings: dict[str, Any] = {}
+        for keyword in node.keywords:
+            if keyword.arg is not None:
+                settings[keyword.arg] = self.plain(keyword.value)
+            elif isinstance(keyword.value, ast.Name):
+                settings |= self.mappings.get(keyword.value.id, {})
+        model = next((settings.pop(key) for key in ("model", "model_path") if key in settings), None)
+        model = self.plain(node.args[0]) if model is None and node.args else model
+        if not isinstance(model, str):
+            return None
+        known = {key: value for key, value in settings.items() if not has_reference(value)}
+        notes = [f"left out, its value is not in the source: {key}" for key in settings.keys() - known.keys()]
+        return Server(
+            engine=engine,
+            argv=tuple(flags_of(engine, known, {})),
+            model=model,
+            line=node.lineno,
+            notes=(*sorted(notes), *unread(engine, known)),
+        )
+
+    def mapping(self, node: ast.Dict) -> dict[str, Any]:
+        rows = zip(node.keys, node.values, strict=True)
+        return {
+            name: self.plain(value)
+            for key, value in rows
+            if key is not None and isinstance(name := self.value(key), str)
+        }
+
+    def plain(self, node: ast.expr) -> Any:
+        """A value of a keyword as plain data, with a variable in the place of what is not known."""
+        if isinstance(node, ast.Dict):
+            return self.mapping(node)
+        if isinstance(node, ast.List | ast.Tuple):
+            return [self.plain(item) for item in node.elts[:MOST_WORDS]]
+        if isinstance(node, ast.Constant):
+            return node.value if isinstance(node.value, str | int | float | bool | None) else None
+        value = self.value(node)
+        return _variable(node) if value is None or isinstance(value, _List) else value
 
     def value(self, node: ast.expr) -> _Value:
         if isinstance(node, ast.Constant):

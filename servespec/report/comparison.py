@@ -51,8 +51,8 @@ def _changes(engine: str, upgrade: Upgrade | None) -> Iterator[str]:
 
 def _setting_lines(engine: EngineComparison) -> Iterator[str]:
     for change in engine.settings:
-        sources = {change.old_source, change.new_source} - {""}
-        source = f"  ({', '.join(sorted(sources))})" if sources else ""
+        sources = dict.fromkeys(source for source in (change.old_source, change.new_source) if source)
+        source = f"  ({' → '.join(sources)})" if sources else ""
         yield f"  setting   {change.name}: {_value(change.old)} → {_value(change.new)}{source}"
 
 

@@ -12,6 +12,7 @@ PUBLISHED = Published(
     programs=(("sglang", "serve"),),
     modules=("sglang.launch_server",),
     scripts=("sglang/launch_server.py",),
+    classes=("sglang.Engine", "sgl.Engine"),
     settings=("sglangConfig",),
     # `sglang serve` starts another server for models that make images and video (sglang/multimodal_gen/runtime/server_args.py).
     other_flags=dict.fromkeys(

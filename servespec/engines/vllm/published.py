@@ -35,5 +35,6 @@ PUBLISHED = Published(
         "vllm.scripts",
     ),
     scripts=("vllm/entrypoints/openai/api_server.py",),
+    classes=("LLM", "EngineArgs", "AsyncEngineArgs"),
     settings=("vllmConfig", "engine_kwargs"),
 )  # fmt: skip

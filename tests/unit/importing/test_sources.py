@@ -368,3 +368,20 @@ def test_an_anchor_that_is_set_twice_is_no_warning() -> None:
 def test_a_source_with_more_servers_than_any_has_is_refused() -> None:
     with pytest.raises(SourceError, match=r"301 servers: no more than 300"):
         import_source("vllm serve org/m\n" * 301)
+
+
+def test_an_engine_within_a_python_program_is_a_server_of_its_keywords() -> None:
+    text = """
+from vllm import LLM, SamplingParams
+ARGUMENTS = {"max_model_len": 8192, "compilation_config": {"mode": 3}}
+llm = LLM("org/m", tensor_parallel_size=2, seed=args.seed, worker_use_rays=True, **ARGUMENTS)
+"""
+    (spec,) = specs(text)
+    assert spec.data["model"]["id"] == "org/m"
+    assert spec.data["limits"] == {"max_model_len": 8192}
+    assert spec.data["parallel"] == {"tensor": 2}
+    assert args(spec) == {"compilation_config": {"mode": 3}}
+    assert spec.notes == (
+        "left out, its value is not in the source: seed",
+        "left out, no flag of vllm: worker_use_rays: true",
+    )
