@@ -112,7 +112,7 @@ class PatternReader:
             values = self._by_rank.setdefault(rank, {})
             precisions = self._precision.setdefault(rank, {})
             for name, printed in found.groupdict().items():
-                if printed is None or len(printed) > MOST_DIGITS and name != "version":
+                if printed is None or (len(printed) > MOST_DIGITS and name != "version"):
                     continue
                 value, precision = _convert(name, printed)
                 if name in self._patterns.summed and name in values:
