@@ -63,6 +63,33 @@ def successor(catalogue: FlagCatalogue, name: str) -> Successor | None:
     return Successor({named: _VALUE}, f"give {named}") if named is not None and row is None else None
 
 
+def keys_instead(catalogue: FlagCatalogue, name: str, value: Mapping[str, Any]) -> dict[str, Any] | None:
+    """A flag's JSON with what took the place of the keys that this version does not have (``FLAG.KEY`` in the table).
+
+    A row with ``when`` is for that value alone, one without for every value but false; else the key is left out.
+    None where a key has no such row.
+    """
+    flag = catalogue.get(name)
+    known = (flag.keys if flag is not None else None) or ()
+    found: dict[str, Any] = {}
+    for key, item in value.items():
+        row = _table(catalogue.engine).get(f"{name}.{key}")
+        if key in known:
+            found[key] = _plain(item)
+        elif row is None or not set(row["give"]) <= {*known}:
+            return None
+        elif item == row["when"] if "when" in row else item is not False:
+            found |= {new: _fill(given, item, {}) for new, given in row["give"].items() if new not in value}
+    return found
+
+
+def _plain(value: Any) -> Any:
+    """A frozen value as YAML's writer takes it."""
+    if isinstance(value, Mapping):
+        return {key: _plain(item) for key, item in value.items()}
+    return [_plain(item) for item in value] if isinstance(value, list | tuple) else value
+
+
 def _takes(catalogue: FlagCatalogue, name: str, value: Any) -> bool:
     """Whether the version has the flag, and the keys of it that are to be given."""
     flag = catalogue.get(name)

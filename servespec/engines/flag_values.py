@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from operator import ge, gt, le, lt
 from typing import TYPE_CHECKING, Any
@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 
 _SIZE = re.compile(r"(\d+(?:\.\d+)?)([kKmMgGtT])")
 _POWERS = {"k": 1, "m": 2, "g": 3, "t": 4}
+_MOST_LISTED = 20
+"""Policy: of the values or keys that a flag takes, those that a message lists."""
 _BARE_SIZE = re.compile(r"\b\d+(?:\.\d+)?[kKmMgGtT]\b")
 
 
@@ -111,7 +113,7 @@ def _json(flag: Flag, word: str) -> Any:
                 from difflib import get_close_matches
 
                 near = next(iter(get_close_matches(key, flag.keys, 1)), None)
-                hint = f"; did you mean {near!r}?" if near else f"; it takes {', '.join(sorted(flag.keys))}"
+                hint = f"; did you mean {near!r}?" if near else f"; it takes {_listed(sorted(flag.keys))}"
                 raise BadValue("unknown-key", f"{key!r} is no key of this JSON value{hint}", near)
     return value
 
@@ -151,8 +153,11 @@ def _choice_message(flag: Flag, value: object) -> tuple[str, str | None]:
 
     choices = [str(choice) for choice in flag.choices or ()]
     near = next(iter(get_close_matches(str(value), choices, 1, 0.6)), None)
-    listed = ", ".join(choices) if len(choices) <= 20 else ", ".join(choices[:20]) + ", …"
-    return f"{value!r} is not one of {listed}", near
+    return f"{value!r} is not one of {_listed(choices)}", near
+
+
+def _listed(words: Sequence[str]) -> str:
+    return ", ".join(words[:_MOST_LISTED]) + (", …" if len(words) > _MOST_LISTED else "")
 
 
 _BOUNDS: dict[str, tuple[str, Callable[[float, float], bool]]] = {

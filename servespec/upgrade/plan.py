@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from servespec.engines.flag_catalogue import FlagCatalogue, load
-from servespec.engines.flag_successors import successor
+from servespec.engines.flag_successors import keys_instead, successor
 from servespec.engines.flag_values import Problem
 from servespec.resolve import engines_of
 from servespec.spec.loader import LoadedSpec, load_text
@@ -89,7 +90,10 @@ def _change(new: FlagCatalogue, name: str, value: Any, others: Mapping[str, Any]
     if problem is None:
         return None
     give = _given(new, name, value, others, problem)
-    return ArgChange(new.engine, name, problem.message, problem.is_error, give)
+    message = problem.message
+    if problem.code == "unknown-key" and give:
+        message = f"{message.partition(';')[0]}; give {json.dumps(give[name])}"
+    return ArgChange(new.engine, name, message, problem.is_error, give)
 
 
 def _given(
@@ -104,9 +108,12 @@ def _given(
         if values is None or any(_is_refused(new, flag, item) for flag, item in values.items()):
             return None
         return values
+    if problem.code == "unknown-key" and isinstance(value, Mapping):
+        found = keys_instead(new, name, value)
+        if found is None or _is_refused(new, name, found):
+            return None
+        return {name: found} if found else {}
     if problem.code == "bad-json" and problem.suggestion:
-        import json
-
         return {name: json.loads(problem.suggestion)}
     return None
 

@@ -7,7 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from servespec.check import check_file
 from servespec.cli import invoke
+from servespec.diagnostics import Severity
 from servespec.spec.loader import load as load_spec
 from servespec.spec.loader import load_text
 from servespec.upgrade import Upgrade, compare, upgrade
@@ -176,3 +178,35 @@ def test_upgrade_and_diff_speak_to_programs(spec: Path, capsys: pytest.CaptureFi
 def test_a_bad_target_is_a_usage_error(spec: Path, to: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert invoke(["upgrade", str(spec), "--to", to]) == 2
     assert "ENGINE=VERSION" in capsys.readouterr().err
+
+
+def test_keys_of_a_json_flag_that_went_are_rewritten_where_their_successors_are_known() -> None:
+    text = """servespec: v1
+name: a
+model: {id: Qwen/Qwen3-8B}
+hardware: {gpu: H100-80GB}
+targets:
+  vllm:
+    version: 0.11.0
+    args:
+      compilation_config: {level: 3, full_cuda_graph: true, use_cudagraph: true, compile_sizes: [1]}  # tuned
+"""
+    plan = upgraded(text, vllm="0.33.0")
+    (change,) = plan.changes
+    assert change.give == {"compilation_config": {"mode": 3, "cudagraph_mode": "FULL", "compile_sizes": [1]}}
+    assert "'level' is no key of this JSON value; give {" in change.message
+    assert plan.open_problems == ()
+    assert "# tuned" in plan.text
+    assert all(d.severity is not Severity.error for d in check_file(load_text(plan.text)).diagnostics)
+    (left,) = upgraded(text.replace("use_cudagraph", "no_such_key"), vllm="0.33.0").changes
+    assert left.give is None
+
+
+def test_the_sources_of_a_setting_are_told_in_the_order_of_its_values(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "a.yaml"
+    path.write_text(SPEC.replace("no_such_thing: 1", "seed: 1").replace("version: 0.10.2", "version: 0.6.3"))
+    assert invoke(["upgrade", str(path), "--to", "vllm=0.33.0"]) == 0
+    told = capsys.readouterr().out
+    assert "gpu_memory_utilization: 0.9 → 0.92  (vllm 0.6.3 default → vllm 0.33.0 default)" in told
