@@ -31,7 +31,8 @@ class Recall:
     """Answers by what they are about and by what they looked at."""
 
     def __init__(self) -> None:
-        """Nothing is known yet."""
+        """Nothing is known yet; how many questions were answered in which way is counted."""
+        self.worked_out = self.recalled = 0
         self._questions: dict[Hashable, dict[frozenset[str], _Question]] = {}
         self._once: dict[Hashable, object] = {}
 
@@ -52,7 +53,9 @@ class Recall:
         for places, question in questions.items():
             key = asked[places] = question.key(spec)
             if key is not None and key in question.answers:
+                self.recalled += 1
                 return cast("T", question.answers[key])
+        self.worked_out += 1
         reads: dict[str, None] = {}
         answer = work(cast("Spec", _Watched(spec, "", reads, engine)))
         places = frozenset(reads)
