@@ -321,7 +321,9 @@ def _check_value(flag: Flag, value: object) -> None:
         raise BadValue("bad-value", f"{str(value).lower()} is given, {expected} is expected")
     if isinstance(value, Mapping) and flag.kind not in ("json", "json_or_str", "json_or_kvs", "kvs"):
         raise BadValue("bad-value", "a mapping is given, a single value is expected")
-    convert(flag, word_of(flag, value))
+    word = word_of(flag, value)
+    for part in word.split(flag.delimiter) if flag.delimiter and isinstance(value, str) else [word]:
+        convert(flag, part)
 
 
 def nested(keys: str, value: object) -> object:

@@ -63,7 +63,8 @@ def rewrite(
             if isinstance(held, CommentedMap) and isinstance(value, Mapping):
                 held.update(value)
             elif held is None:
-                section.insert(place + number, flag, value)
+                # The mapping takes what further flags give to it.
+                section.insert(place + number, flag, CommentedMap(value) if type(value) is dict else value)
                 if comment is not None and number == 0:
                     section.ca.items[flag] = comment
         if not section:

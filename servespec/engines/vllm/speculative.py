@@ -33,7 +33,10 @@ def method_of(deployment: Deployment) -> str | None:
     speculative = deployment.settings.value("speculative_config")
     if not isinstance(speculative, Mapping):
         return None
-    return str(speculative.get("method", "draft_model"))
+    named = speculative.get("method") or speculative.get("model")
+    if named in ("ngram", "[ngram]"):  # the model's place may say it (vllm/config/speculative.py)
+        return "ngram"
+    return str(speculative.get("method") or "draft_model")
 
 
 def draft_tokens(deployment: Deployment) -> int:

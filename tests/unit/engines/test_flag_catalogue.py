@@ -245,3 +245,11 @@ def test_what_is_known_behind_the_parser_is_of_flags_and_releases_that_there_are
         assert load(engine, newest(engine)).get(name.partition(".")[0]) is not None
         assert {*limits} <= {"kind", "choices", "any_case"}
         assert source
+
+
+def test_a_text_of_several_values_between_delimiters_is_read_as_the_launcher_reads_it() -> None:
+    catalogue = load("tgi", "3.3.7")
+    assert catalogue.check("cuda_graphs", "1,2,4") is None
+    problem = catalogue.check("cuda_graphs", "1,many")
+    assert problem is not None
+    assert "'many' is not a whole number" in problem.message

@@ -210,3 +210,37 @@ def test_the_sources_of_a_setting_are_told_in_the_order_of_its_values(
     assert invoke(["upgrade", str(path), "--to", "vllm=0.33.0"]) == 0
     told = capsys.readouterr().out
     assert "gpu_memory_utilization: 0.9 → 0.92  (vllm 0.6.3 default → vllm 0.33.0 default)" in told
+
+
+def test_flags_that_become_keys_of_one_section_are_all_kept() -> None:
+    text = """servespec: v1
+name: a
+model: {id: Qwen/Qwen3-8B}
+hardware: {gpu: H100-80GB}
+targets:
+  vllm:
+    version: 0.6.6
+    args: {speculative_model: "org/draft", num_speculative_tokens: 5, speculative_draft_tensor_parallel_size: 1}
+"""
+    plan = upgraded(text, vllm="0.33.0")
+    written = load_text(plan.text).spec
+    assert written is not None
+    assert dict(written.targets["vllm"].args["speculative_config"]) == {
+        "model": "org/draft",
+        "num_speculative_tokens": 5,
+        "draft_tensor_parallel_size": 1,
+    }
+
+
+def test_drafting_by_ngrams_that_stood_in_the_place_of_the_model_is_still_that() -> None:
+    text = """servespec: v1
+name: a
+model: {id: Qwen/Qwen3-8B}
+hardware: {gpu: H100-80GB}
+targets:
+  vllm:
+    version: 0.6.6
+    args: {speculative_model: "[ngram]", num_speculative_tokens: 5, ngram_prompt_lookup_max: 4}
+"""
+    report = check_file(load_text(upgraded(text, vllm="0.33.0").text))
+    assert [str(target.verdict) for target in report.targets] == ["fits"]
