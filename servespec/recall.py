@@ -144,7 +144,10 @@ class _Question:
         return (values, *map(text_of, spec.targets.values()), *spec.targets) if self._targets else values
 
 
-WHOLE = frozenset({"model", "hardware", "limits", "parallel", "kv_cache", "speculative"})
+WHOLE = {
+    section: dict.fromkeys((f"{section}.__dict__", f"{section}.__pydantic_fields_set__"))
+    for section in ("model", "hardware", "limits", "parallel", "kv_cache", "speculative")
+}
 """Sections of which nearly every key is read wherever one is: to note them whole is cheaper than key by key."""
 
 
@@ -160,12 +163,12 @@ class _Watched:
     def __getattr__(self, name: str) -> Any:
         """Asked for what is not here yet: from now on what was read once is here, and noted."""
         value = getattr(self._value, name)
-        place = f"{self._path}{name}"
+        place = f"{self._path}{name}" if self._path else name
         if type(value) in _LEAVES:  # most values are: asked of first, as pydantic's own test takes longer
             self._reads[place] = None
         elif isinstance(value, BaseModel):
             if place in WHOLE:
-                self._reads[f"{place}.__dict__"] = self._reads[f"{place}.__pydantic_fields_set__"] = None
+                self._reads.update(WHOLE[place])
             else:
                 self._reads[f"{place}.__class__.__name__"] = None
                 value = _Watched(value, f"{place}.", self._reads, self._engine)

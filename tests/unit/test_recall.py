@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from servespec.check import check_file, check_files
-from servespec.recall import Recall, Same, text_of
+from servespec.recall import MOST_VALUES, Recall, Same, by_identity, text_of
 from servespec.spec.loader import LoadedSpec, load, load_text
 from servespec.spec.model import Spec
 
@@ -114,6 +114,19 @@ def test_facts_are_the_same_by_identity_alone() -> None:
     one, other = [1], [1]
     assert Same(one) == Same(one)
     assert Same(one) != Same(other)
+
+
+def test_equal_values_that_are_not_the_same_are_worked_out_each_by_itself() -> None:
+    asked: list[list[int]] = []
+
+    @by_identity
+    def length(value: list[int]) -> int:
+        asked.append(value)
+        return len(value)
+
+    values = [[1] for _ in range(MOST_VALUES + 10)]
+    assert [length(value) for value in [*values, *values[-5:]]] == [1] * (len(values) + 5)
+    assert len(asked) == len(values)
 
 
 @pytest.mark.parametrize(
