@@ -95,6 +95,10 @@ def _in_file(text: str, *, is_yaml: str | None = None) -> list[Server] | None:
         return list(in_dockerfile(text))
     if is_unit(text):
         return list(in_unit(text))
+    from servespec.importing.terraform import in_terraform, is_terraform
+
+    if is_terraform(text) and (resources := list(in_terraform(text))):
+        return resources
     from servespec.importing.documents import documents
 
     found = documents(text, is_yaml)

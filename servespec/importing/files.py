@@ -85,6 +85,7 @@ def in_unit(text: str) -> Iterator[Server]:
     environment: dict[str, str] = {}
     image = command = ""
     entrypoint: list[str] = []
+    notes: list[str] = []
     place = 1
     for number, row in enumerate(joined.splitlines(), 1):
         key, separator, value = row.strip().partition("=")
@@ -93,6 +94,12 @@ def in_unit(text: str) -> Iterator[Server]:
         key = key.strip()
         if key == "Environment":
             environment |= _variables(value.strip())
+        elif key == "EnvironmentFile":
+            notes.append(f"left out, the variables of the file {value.strip().removeprefix('-')}")
+        elif key == "Secret" and "type=env" in value:
+            name = re.search(r"\btarget=(\w+)", value)
+            variable = name[1] if name is not None else value.strip().partition(",")[0]
+            environment[variable] = f"${{{variable}}}"
         elif key == "Image":
             image = value.strip()
         elif key == "Entrypoint":
@@ -101,8 +108,14 @@ def in_unit(text: str) -> Iterator[Server]:
             command, place = f"{command} {value}".strip() if key == "Exec" else value.strip(), number
     if image:
         words = [*entrypoint, *words_of(command, environment)]
-        yield from of_container(image, words, environment, line=place)
+        for server in of_container(image, words, environment, line=place):
+            yield replace(server, notes=(*server.notes, *notes))
         return
     command = re.sub(r"^[-@:+!|]+", "", command)  # how systemd is to run it
     for server in in_text(command, environment):
-        yield replace(server, line=place, environment={**environment, **server.environment})
+        yield replace(
+            server,
+            line=place,
+            environment={**environment, **server.environment},
+            notes=(*server.notes, *notes),
+        )

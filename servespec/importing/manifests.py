@@ -10,7 +10,7 @@ from typing import Any
 from servespec.engines.published import published, version_of
 from servespec.importing.documents import Lined, LinedList, documents
 from servespec.importing.images import engine_of, is_beside
-from servespec.importing.resources import accelerators, environment_of
+from servespec.importing.resources import accelerators, environment_of, interpolated, other_variables
 from servespec.importing.servers import Server, engine_of_flags, in_text, mention, of_container
 from servespec.importing.settings import (
     adapters_of,
@@ -61,7 +61,7 @@ def _visit(node: Any, outer: Mapping[str, str], hint: str | None, key: str, line
             yield from servers
             return
         children: list[Server] = []
-        for name, child in node.items():
+        for name, child in _extended(node, key).items():
             below = _sidecars(child) if name == "initContainers" else child
             if name not in _NO_SERVERS and not str(name).startswith("x-"):  # compose: merged elsewhere
                 at = node.lines.get(name, line) if isinstance(node, Lined) else line
@@ -80,6 +80,24 @@ def _visit(node: Any, outer: Mapping[str, str], hint: str | None, key: str, line
                 version=version,
                 image=image,
             )
+
+
+def _extended(node: Mapping[Any, Any], key: str) -> Mapping[Any, Any]:
+    """The services of a compose file, each with what it takes from another one of the file (``extends``)."""
+    if key != "services":
+        return node
+    found: dict[Any, Any] = {}
+    for name, service in node.items():
+        found[name] = service
+        given = service.get("extends") if isinstance(service, Mapping) else None
+        wanted = given.get("service") if isinstance(given, Mapping) else given
+        base = node.get(wanted) if isinstance(wanted, str) else None
+        if isinstance(base, Mapping) and not (isinstance(given, Mapping) and "file" in given):
+            merged = Lined({**base, **service})
+            merged.line = service.line if isinstance(service, Lined) else 1
+            merged.lines = {**getattr(base, "lines", {}), **getattr(service, "lines", {})}
+            found[name] = merged
+    return found
 
 
 def _within(text: str, outer: Mapping[str, str]) -> list[Server]:
@@ -174,6 +192,7 @@ def _container(node: Mapping[Any, Any], environment: Mapping[str, str], hint: st
         if name not in _COUNT_VARIABLES and not (name.upper().endswith("_ARGS") and additional)
     }
     gpu, gpus = accelerators(node)
+    notes += [f"left out, the variables of {source}" for source in other_variables(node)]
     line = node.line if isinstance(node, Lined) else 1
     all_words = [*words, *extra, *additional]
     for server in of_container(image or _format(node) or engine or "", all_words, own):
@@ -207,6 +226,7 @@ def _image(node: Mapping[Any, Any]) -> str | None:
         )
         return f"{registry}{name}:{image.get('tag') or 'latest'}" if isinstance(name, str) else None
     if isinstance(image, str) and image:
+        image = interpolated(image)
         return f"{image}:{node['tag']}" if isinstance(node.get("tag"), str) and ":" not in image else image
     repository = node.get("repository")
     return f"{repository}:{node.get('tag', 'latest')}" if isinstance(repository, str) else None

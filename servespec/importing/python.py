@@ -194,7 +194,7 @@ class _Reader:
             None,
         )
         if engine is None:
-            return None
+            return self.described(node)
         settings: dict[str, Any] = {}
         for keyword in node.keywords:
             if keyword.arg is not None:
@@ -215,6 +215,16 @@ class _Reader:
             notes=(*sorted(notes), *unread(engine, known)),
         )
 
+    def described(self, node: ast.Call) -> Server | None:
+        """The server of a call that describes one as a file would: ``LLMConfig(engine_kwargs=…)`` of Ray Serve."""
+        names = {keyword.arg for keyword in node.keywords}
+        if not any(names & {*how.settings} for how in published().values()):
+            return None
+        from servespec.importing.manifests import in_document
+
+        servers = list(in_document(self.plain(ast.Call(ast.Name("dict"), [], node.keywords))))
+        return replace(servers[0], line=node.lineno) if servers else None
+
     def mapping(self, node: ast.Dict) -> dict[str, Any]:
         rows = zip(node.keys, node.values, strict=True)
         return {
@@ -227,6 +237,8 @@ class _Reader:
         """A value of a keyword as plain data, with a variable in the place of what is not known."""
         if isinstance(node, ast.Dict):
             return self.mapping(node)
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "dict":
+            return {keyword.arg: self.plain(keyword.value) for keyword in node.keywords if keyword.arg}
         if isinstance(node, ast.List | ast.Tuple):
             return [self.plain(item) for item in node.elts[:MOST_WORDS]]
         if isinstance(node, ast.Constant):

@@ -44,6 +44,25 @@ def environment_of(node: Mapping[Any, Any]) -> dict[str, str]:
     }
 
 
+def other_variables(node: Mapping[Any, Any]) -> list[str]:
+    """Where a container has variables from that the source does not show: files, config maps and secrets."""
+    files = node.get("env_file")
+    found = [
+        f"the file {item.get('path') if isinstance(item, Mapping) else item}"
+        for item in (files if isinstance(files, list) else [files] if files else [])
+    ]
+    for row in rows if isinstance(rows := node.get("envFrom"), list) else ():
+        for kind, reference in row.items() if isinstance(row, Mapping) else ():
+            if isinstance(reference, Mapping) and "name" in reference:
+                found.append(f"{str(kind).removesuffix('Ref')} {reference['name']}")
+    return found
+
+
+def interpolated(text: str) -> str:
+    """A text of a compose file with the defaults of the variables in it that have one."""
+    return _INTERPOLATED.sub(lambda match: match[2] or match[0], text)
+
+
 def accelerators(node: Mapping[Any, Any]) -> tuple[str | None, int | None]:
     """GPU and number that a mapping asks for, in the words of Kubernetes, compose, Helm values and task runners."""
     resources = node.get("resources")

@@ -94,15 +94,22 @@ def in_text(text: str, variables: Mapping[str, str] | None = None) -> Iterator[S
 
 
 _TEMPLATE_CONTROL = re.compile(r"\{\{-?\s*(?:if|else|end|with|range|/\*)\b[^{}\n]*\}\}")
-_TEMPLATE_VALUE = re.compile(r"\{\{-?\s*[.$(A-Za-z][^{}\n]*\}\}")
+_TEMPLATE_VARIABLE = re.compile(r"\$\{\{\s*env\.(\w+)\s*\}\}")  # GitHub's workflows
+_TEMPLATE_VALUE = re.compile(r"\$?\{\{-?\s*[.$(A-Za-z][^{}\n]*\}\}")
 """What a template puts in; JSON between doubled braces begins with a quote."""
+
+
+def without_templates(text: str) -> str:
+    """A command with variables in the place of what a template puts in (``{{ .Values.model }}``, ``${{ env.MODEL }}``)."""
+    if "{{" not in text:
+        return text
+    text = _TEMPLATE_CONTROL.sub("", _TEMPLATE_VARIABLE.sub(r"${\1}", text))
+    return _TEMPLATE_VALUE.sub(TEMPLATE, text)
 
 
 def _in_script(text: str, variables: Mapping[str, str] | None) -> Iterator[Server]:
     open_server: Server | None = None
-    if "{{" in text:
-        text = _TEMPLATE_VALUE.sub(TEMPLATE, _TEMPLATE_CONTROL.sub("", text))
-    for command in commands(_UNCLOSED.sub("\n", text), variables):
+    for command in commands(_UNCLOSED.sub("\n", without_templates(text)), variables):
         if open_server is not None and command.words[0].startswith("--"):
             if len(open_server.argv) > MOST_WORDS:
                 raise too_long(open_server)

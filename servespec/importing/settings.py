@@ -8,7 +8,7 @@ from typing import Any
 
 from servespec.engines.flag_catalogue import load, newest
 from servespec.importing.resources import text_of
-from servespec.importing.servers import Server
+from servespec.importing.servers import Server, without_templates
 from servespec.importing.shell import words_of
 
 _EXTRA_KEY = re.compile(
@@ -33,9 +33,9 @@ def extra_keys(node: Mapping[Any, Any]) -> list[Any]:
 def words_in(value: Any, environment: Mapping[str, str]) -> list[str]:
     """The words of a command that a manifest gives as a text or a list; none of anything else."""
     if isinstance(value, str):
-        return words_of(_unescaped(value), environment)
+        return words_of(without_templates(_unescaped(value)), environment)
     if isinstance(value, list):
-        value = [_unescaped(item) if isinstance(item, str) else item for item in value]
+        value = [without_templates(_unescaped(item)) if isinstance(item, str) else item for item in value]
         return [_VARIABLE.sub(lambda match: _known(match, environment), text_of(item)) for item in value]
     return []
 

@@ -385,3 +385,93 @@ llm = LLM("org/m", tensor_parallel_size=2, seed=args.seed, worker_use_rays=True,
         "left out, its value is not in the source: seed",
         "left out, no flag of vllm: worker_use_rays: true",
     )
+
+
+def test_a_service_that_extends_another_one_has_what_that_one_has() -> None:
+    text = """
+services:
+  base:
+    image: vllm/vllm-openai:${TAG:-v0.10.0}
+    env_file: .env
+    environment: [HF_TOKEN]
+    command: --model org/a
+  other: {extends: {service: base}, command: [--model, org/b]}
+"""
+    first, second = specs(text)
+    for spec, model in ((first, "org/a"), (second, "org/b")):
+        assert spec.data["model"] == {"id": model}
+        assert spec.data["env"] == {"HF_TOKEN": "${HF_TOKEN}"}
+        assert spec.data["targets"]["vllm"]["image"] == "vllm/vllm-openai:v0.10.0"
+        assert spec.notes == ("left out, the variables of the file .env",)
+
+
+def test_variables_of_config_maps_secrets_and_files_are_told_or_referred_to() -> None:
+    manifest = """
+containers:
+  - image: vllm/vllm-openai:v0.10.0
+    args: [--model, org/m]
+    envFrom: [{configMapRef: {name: settings}}, {secretRef: {name: keys}}]
+"""
+    (spec,) = specs(manifest)
+    assert spec.notes == (
+        "left out, the variables of configMap settings",
+        "left out, the variables of secret keys",
+    )
+    quadlet = """[Container]
+Image=vllm/vllm-openai:v0.10.0
+EnvironmentFile=-%h/vllm.env
+Secret=hf,type=env,target=HF_TOKEN
+Exec=--model org/m
+"""
+    (spec,) = specs(quadlet)
+    assert spec.notes == ("left out, the variables of the file %h/vllm.env",)
+    assert spec.data["env"] == {"HF_TOKEN": "${HF_TOKEN}"}
+
+
+def test_what_playbooks_and_workflows_put_in_is_a_variable() -> None:
+    (spec,) = specs(
+        '- {image: "vllm/vllm-openai:v0.10.0", command: "--model {{ model }} --max-model-len 8192"}'
+    )
+    assert spec.data["limits"] == {"max_model_len": 8192}
+    assert "model.id" in spec.comments
+    (spec,) = specs(
+        "env: {MODEL: org/m}\nsteps:\n- run: vllm serve ${{ env.MODEL }} --port ${{ inputs.port }}\n"
+    )
+    assert spec.data["model"] == {"id": "org/m"}
+    assert spec.notes == ("left out, its value is not in the source: --port ${TEMPLATE}",)
+
+
+def test_containers_of_terraform_are_read_with_variables_in_the_place_of_expressions() -> None:
+    text = """
+resource "kubernetes_deployment" "llm" {
+  spec {
+    container {
+      image = "vllm/vllm-openai:v0.10.0"
+      args  = ["--model", var.model, "--tensor-parallel-size", "2"]
+    }
+    container {
+      image = "envoyproxy/envoy:v1"
+      args  = ["--model", "never"]
+    }
+  }
+}
+"""
+    (spec,) = specs(text, "main.tf")
+    assert (spec.version, spec.line) == ("0.10.0", 5)
+    assert spec.data["parallel"] == {"tensor": 2}
+    assert "model.id" in spec.comments
+
+
+def test_a_configuration_of_ray_serve_in_python_is_a_server() -> None:
+    text = """
+from ray.serve.llm import LLMConfig
+config = LLMConfig(
+    model_loading_config=dict(model_id="m", model_source="org/m"),
+    accelerator_type="A10G",
+    engine_kwargs=dict(tensor_parallel_size=2, max_model_len=8192),
+)
+"""
+    (spec,) = specs(text, "serve.py")
+    assert spec.data["model"] == {"id": "org/m"}
+    assert spec.data["hardware"] == {"gpu": "A10G-24GB", "count": 2}
+    assert spec.data["limits"] == {"max_model_len": 8192}
