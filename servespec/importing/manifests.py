@@ -27,6 +27,8 @@ _COMMAND_KEYS = ("argv", "entrypoint", "command", "args")
 _MODEL_KEYS = ("modelURL", "modelUrl", "url", "storageUri", "model_id", "modelId", "model", "modelName")
 _COUNT_VARIABLES = ("SKYPILOT_NUM_GPUS_PER_NODE", "DSTACK_GPUS_NUM")
 """What runners of tasks set to the number of GPUs that a task asks for."""
+_ID_KEYS = ("hfModelId", "hf_model_id", "huggingfaceModelId")
+"""Keys of charts that name the model of the section that they stand in."""
 _NO_SERVERS = frozenset({"env", "environment", "envs", "initContainer"})
 _HOLDS_IMAGE = re.compile(r"^[ \t]*(?:- )?(?:image|engine|repository): ", re.MULTILINE)
 _SCHEME = re.compile(r"^(?:hf|huggingface)://")
@@ -35,7 +37,10 @@ _SCHEME = re.compile(r"^(?:hf|huggingface)://")
 def in_document(document: Any, engine_hint: str | None = None) -> Iterator[Server]:
     """The servers of one YAML document, in its order."""
     found = list(_visit(document, {}, engine_hint, "", 1))
-    yield from [server for server in found if not server.is_fragment] or found
+    whole = [server for server in found if not server.is_fragment]
+    # An image that a chart names for all its models says nothing of its own.
+    told = [server for server in whole if server.argv or server.model or server.environment]
+    yield from told or whole or found
 
 
 def _visit(node: Any, outer: Mapping[str, str], hint: str | None, key: str, line: int) -> Iterator[Server]:
@@ -71,12 +76,14 @@ def _visit(node: Any, outer: Mapping[str, str], hint: str | None, key: str, line
             version = server.version
             if version is None and image is not None:
                 version = version_of(server.engine, image)
+            named = next((node[key] for key in _ID_KEYS if isinstance(node.get(key), str)), None)
             yield replace(
                 server,
+                is_fragment=server.is_fragment and named is None,
                 argv=(*server.argv, *flags_beside(server, node, environment)),
                 gpu=server.gpu or gpu,
                 gpus=server.gpus or gpus,
-                model=server.model or _model_beside(node),
+                model=server.model or named or _model_beside(node),
                 version=version,
                 image=image,
             )

@@ -10,7 +10,7 @@ from servespec.spec.secrets import is_secret
 
 _GPU_RESOURCES = ("nvidia.com/gpu", "amd.com/gpu", "google.com/tpu", "habana.ai/gaudi", "gpu.intel.com/i915")
 _GPU_KEYS = ("accelerators", "resourceProfile", "gpu", "accelerator_type", "accelerator", "gpu_type")
-_COUNT_KEYS = (*_GPU_RESOURCES, "requestGPU", "gpus_per_node")
+_COUNT_KEYS = (*_GPU_RESOURCES, "requestGPU", "gpus_per_node", "gpus")
 _INTERPOLATED = re.compile(r"\$\{(\w+):?-([^{}]*)\}")
 
 

@@ -77,4 +77,4 @@ def rewrite(
 def _is_same(node: Any, value: Any) -> bool:
     """Whether a value is what the text has: then the text's own node is kept, with its style."""
     plain = list(value) if isinstance(value, tuple) else value
-    return bool(node == plain)
+    return isinstance(node, bool) is isinstance(plain, bool) and bool(node == plain)  # true is no 1

@@ -475,3 +475,16 @@ config = LLMConfig(
     assert spec.data["model"] == {"id": "org/m"}
     assert spec.data["hardware"] == {"gpu": "A10G-24GB", "count": 2}
     assert spec.data["limits"] == {"max_model_len": 8192}
+
+
+def test_models_of_a_chart_are_servers_and_the_image_above_them_is_none() -> None:
+    text = """
+global: {image: "lmsysorg/sglang:v0.5.5"}
+models:
+  a: {hfModelId: org/a, runtime: {gpus: 2, extraArgs: [--is-embedding, --attention-backend, triton]}}
+  b: {hfModelId: org/b, runtime: {gpus: 1, extraArgs: [--context-length, "4096", --enable-multimodal]}}
+"""
+    first, second = specs(text)
+    assert first.data["model"] == {"id": "org/a"}
+    assert first.data["hardware"]["count"] == 2
+    assert second.data["limits"] == {"max_model_len": 4096}

@@ -244,3 +244,19 @@ targets:
 """
     report = check_file(load_text(upgraded(text, vllm="0.33.0").text))
     assert [str(target.verdict) for target in report.targets] == ["fits"]
+
+
+def test_a_switch_that_becomes_a_number_of_one_is_written_as_the_number() -> None:
+    text = """servespec: v1
+name: a
+model: {id: Qwen/Qwen3-30B-A3B}
+hardware: {gpu: H100-80GB}
+targets:
+  sglang:
+    version: 0.4.3
+    args: {enable_ep_moe: true}
+"""
+    written = load_text(upgraded(text, sglang="0.5.23").text).spec
+    assert written is not None
+    assert written.targets["sglang"].args["ep_size"] is not True
+    assert written.targets["sglang"].args["ep_size"] == 1
