@@ -105,7 +105,10 @@ def _one(catalogue: FlagCatalogue, name: str, output_format: str) -> int:
     flag, lifetimes = catalogue.get(name), catalogue.history(name)
     if output_format == "json":
         stretches = [{"since": stretch.since, "until": stretch.until} for stretch in lifetimes]
-        _print_json({**_head(catalogue), "flag": _row(flag) if flag else None, "lifetimes": stretches})
+        behind = [{"keys": list(one.keys), "kind": one.kind, "choices": list(one.choices)}
+                  for one in (catalogue.behind(flag.name) if flag else ())]  # fmt: skip
+        _print_json({**_head(catalogue), "flag": _row(flag) if flag else None, "refused_at_start": behind,
+                     "lifetimes": stretches})  # fmt: skip
         return 0 if flag is not None else 1
     if flag is None:
         from servespec.engines.flag_values import unknown
@@ -123,6 +126,9 @@ def _one(catalogue: FlagCatalogue, name: str, output_format: str) -> int:
     ):
         if value:
             print(f"  {label}: {', '.join(map(str, value)) if isinstance(value, tuple) else value}")
+    for behind in catalogue.behind(flag.name):
+        what = "JSON" if behind.kind == "json" else ", ".join(behind.choices)
+        print(f"  {'.'.join(behind.keys) or 'at start'}: takes {what}")
     for stretch in lifetimes:
         print(f"  in {stretch.since} {'to before ' + stretch.until if stretch.until else 'and later'}")
     return 0

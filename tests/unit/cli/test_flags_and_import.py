@@ -253,3 +253,12 @@ def test_every_command_ends_alike_for_a_spec_that_cannot_be_read(tmp_path: Path,
     path.write_text("servespec: v1\nname: [\n")
     more = {"render": ["--target", "vllm"], "diff": [str(path)]}.get(command, [])
     assert invoke([command, str(path), *more]) == 1
+
+
+def test_a_flag_is_shown_with_what_the_engine_takes_when_it_starts(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert invoke(["flags", "sglang", "0.5.23", "log_level_http"]) == 0
+    assert "at start: takes critical, error, warning, info, debug, trace" in capsys.readouterr().out
+    assert invoke(["flags", "vllm", "0.33.0", "compilation_config"]) == 0
+    assert "cudagraph_mode: takes NONE, PIECEWISE, FULL," in capsys.readouterr().out
