@@ -126,9 +126,9 @@ def _one(catalogue: FlagCatalogue, name: str, output_format: str) -> int:
     ):
         if value:
             print(f"  {label}: {', '.join(map(str, value)) if isinstance(value, tuple) else value}")
-    for behind in catalogue.behind(flag.name):
-        what = "JSON" if behind.kind == "json" else ", ".join(behind.choices)
-        print(f"  {'.'.join(behind.keys) or 'at start'}: takes {what}")
+    for one in catalogue.behind(flag.name):
+        what = "JSON" if one.kind == "json" else ", ".join(one.choices)
+        print(f"  {'.'.join(one.keys) or 'at start'}: takes {what}")
     for stretch in lifetimes:
         print(f"  in {stretch.since} {'to before ' + stretch.until if stretch.until else 'and later'}")
     return 0

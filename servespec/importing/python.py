@@ -7,15 +7,21 @@ every other expression stays a variable (``${name}``), for the reader of the wor
 from __future__ import annotations
 
 import ast
-import operator
 import re
-import shlex
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import Any
 
 from servespec.engines.lifting import has_reference
 from servespec.engines.published import published
+from servespec.importing.python_values import (
+    MOST_CHARACTERS,
+    MOST_WORDS,
+    Value,
+    Values,
+    Words,
+    word_of,
+)
 from servespec.importing.servers import Server, in_command, in_text, mention
 from servespec.importing.settings import flags_of, unread
 from servespec.importing.shell import Command
@@ -23,27 +29,7 @@ from servespec.importing.shell import Command
 _STATEMENT = re.compile(
     r"^(?:import|from) +[\w.]+|^(?:def|class) +\w+|^@\w+|^ *[\w.]+ *= *(?:\[|f?[\"'])", re.MULTILINE
 )
-_OPERATIONS: dict[type[ast.operator], Callable[[int | float, int | float], int | float]] = {
-    ast.Add: operator.add, ast.Sub: operator.sub, ast.Mult: operator.mul, ast.Div: operator.truediv,
-    ast.FloorDiv: operator.floordiv,
-}  # fmt: skip
-MOST_WORDS = 1_000
-"""Policy: of one list, as of one command."""
-MOST_CHARACTERS = 1 << 16
-"""Policy: of one text that the program makes."""
 _MOST_NESTED = 50
-
-
-@dataclass(slots=True)
-class _List:
-    """A list of words; ``left_out`` are those that the program adds on a condition that it does not decide itself."""
-
-    words: list[str]
-    line: int
-    left_out: list[str] = field(default_factory=list)
-
-
-_Value = str | int | float | bool | None | _List
 
 
 def is_python(text: str) -> bool:
@@ -65,13 +51,12 @@ def in_python(text: str) -> list[Server] | None:
     return list(reader.servers())
 
 
-class _Reader:
+class _Reader(Values):
     def __init__(self) -> None:
-        self.constants: dict[str, _Value] = {}
-        self.lists: dict[int, _List] = {}  # by identity: a name may stand for one in many places
+        super().__init__()
+        self.lists: dict[int, Words] = {}  # by identity: a name may stand for one in many places
         self.texts: list[tuple[int, str]] = []
         self.made: list[Server] = []
-        self.mappings: dict[str, dict[str, Any]] = {}
         self.gpu: str | None = None
         self.depth = 0
 
@@ -140,27 +125,27 @@ class _Reader:
         owner, name = node.func.value, node.func.attr
         if not isinstance(owner, ast.Name) or name not in ("append", "extend"):
             return False
-        if not isinstance(self.constants.get(owner.id), _List):
+        if not isinstance(self.constants.get(owner.id), Words):
             return False
         value = self.value(node.args[0])
         if name == "append":
-            value = _List([_word(value)], node.lineno)
+            value = Words([word_of(value)], node.lineno)
         self.extend(owner.id, value, is_certain=is_certain)
         return True
 
-    def extend(self, name: str, value: _Value, *, is_certain: bool) -> None:
+    def extend(self, name: str, value: Value, *, is_certain: bool) -> None:
         held = self.constants.get(name)
-        if isinstance(held, _List) and isinstance(value, _List):
+        if isinstance(held, Words) and isinstance(value, Words):
             words = held.words if is_certain else held.left_out
             words += value.words[: MOST_WORDS + 1 - len(words)]
             held.left_out += value.left_out[:MOST_WORDS]
         elif isinstance(held, str) and isinstance(value, str) and is_certain:
             self.constants[name] = (held + value)[:MOST_CHARACTERS]
 
-    def look(self, node: ast.expr) -> _Value:
+    def look(self, node: ast.expr) -> Value:
         """The value of an expression; what it has in it of commands is kept."""
         value = self.value(node)
-        if isinstance(value, _List):
+        if isinstance(value, Words):
             self.lists.setdefault(id(value), value)
             if list(in_command(Command(tuple(value.words), {}, value.line))):
                 return value
@@ -224,111 +209,3 @@ class _Reader:
 
         servers = list(in_document(self.plain(ast.Call(ast.Name("dict"), [], node.keywords))))
         return replace(servers[0], line=node.lineno) if servers else None
-
-    def mapping(self, node: ast.Dict) -> dict[str, Any]:
-        rows = zip(node.keys, node.values, strict=True)
-        return {
-            name: self.plain(value)
-            for key, value in rows
-            if key is not None and isinstance(name := self.value(key), str)
-        }
-
-    def plain(self, node: ast.expr) -> Any:
-        """A value of a keyword as plain data, with a variable in the place of what is not known."""
-        if isinstance(node, ast.Dict):
-            return self.mapping(node)
-        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "dict":
-            return {keyword.arg: self.plain(keyword.value) for keyword in node.keywords if keyword.arg}
-        if isinstance(node, ast.List | ast.Tuple):
-            return [self.plain(item) for item in node.elts[:MOST_WORDS]]
-        if isinstance(node, ast.Constant):
-            return node.value if isinstance(node.value, str | int | float | bool | None) else None
-        value = self.value(node)
-        return _variable(node) if value is None or isinstance(value, _List) else value
-
-    def value(self, node: ast.expr) -> _Value:
-        if isinstance(node, ast.Constant):
-            return node.value if isinstance(node.value, str | int | float | bool) else None
-        if isinstance(node, ast.Name):
-            return self.constants.get(node.id)
-        if isinstance(node, ast.List | ast.Tuple):
-            return self.words(node)
-        if isinstance(node, ast.JoinedStr):
-            parts = [
-                self.text(part.value) if isinstance(part, ast.FormattedValue) else self.text(part)
-                for part in node.values
-            ]
-            return "".join(parts)[:MOST_CHARACTERS]
-        if isinstance(node, ast.BinOp):
-            return self.operation(node)
-        if isinstance(node, ast.IfExp):
-            test = self.value(node.test)
-            return self.value(node.body if test else node.orelse) if isinstance(test, bool) else None
-        return self.call(node) if isinstance(node, ast.Call) else None
-
-    def words(self, node: ast.List | ast.Tuple) -> _List:
-        found = _List([], node.lineno)
-        for item in node.elts[: MOST_WORDS + 1]:
-            value = self.value(item.value if isinstance(item, ast.Starred) else item)
-            if isinstance(item, ast.Starred) and isinstance(value, _List):
-                found.words += value.words[:MOST_WORDS]
-                found.left_out += value.left_out
-            else:
-                found.words.append(_word(value) if value is not None else _variable(item))
-        return found
-
-    def operation(self, node: ast.BinOp) -> _Value:
-        left, right = self.value(node.left), self.value(node.right)
-        if isinstance(left, _List) and isinstance(node.op, ast.Add):
-            if isinstance(right, _List):
-                return _List(
-                    (left.words + right.words)[: MOST_WORDS + 1], left.line, left.left_out + right.left_out
-                )
-            return left
-        if isinstance(left, str) or isinstance(right, str):
-            is_text = isinstance(node.op, ast.Add)
-            return (self.text(node.left) + self.text(node.right))[:MOST_CHARACTERS] if is_text else None
-        does = _OPERATIONS.get(type(node.op))
-        if does is None or not isinstance(left, int | float) or not isinstance(right, int | float):
-            return None
-        try:
-            return does(left, right) if max(abs(left), abs(right)) < 1e15 else None
-        except ArithmeticError:
-            return None
-
-    def call(self, node: ast.Call) -> _Value:
-        name = ast.unparse(node.func) if isinstance(node.func, ast.Name | ast.Attribute) else ""
-        if name in ("str", "int", "float", "Path", "shlex.quote") and len(node.args) == 1:
-            return self.value(node.args[0])
-        if name in ("os.environ.get", "os.getenv", "getenv", "environ.get") and len(node.args) == 2:
-            return self.value(node.args[1])
-        if (
-            name == "shlex.split"
-            and len(node.args) == 1
-            and isinstance(text := self.value(node.args[0]), str)
-        ):
-            try:
-                return _List(shlex.split(text)[: MOST_WORDS + 1], node.lineno)
-            except ValueError:
-                return None
-        return None
-
-    def text(self, node: ast.expr) -> str:
-        value = self.value(node)
-        return _variable(node) if value is None or isinstance(value, _List) else _word(value)
-
-
-def _word(value: _Value) -> str:
-    if isinstance(value, _List):
-        return shlex.join(value.words)
-    return str(value).lower() if isinstance(value, bool) else str(value)
-
-
-def _variable(node: ast.expr) -> str:
-    """A reference in the place of an expression, by the last name in it."""
-    names = [
-        n.attr if isinstance(n, ast.Attribute) else n.id
-        for n in ast.walk(node)
-        if isinstance(n, ast.Attribute | ast.Name)
-    ]
-    return f"${{{names[0] if names else 'EXPRESSION'}}}"
