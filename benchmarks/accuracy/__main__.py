@@ -30,9 +30,12 @@ def main() -> None:
         for case in load_cases(options.cases)
         if options.only in case.id and options.engine in ("", case.engine)
     ]
-    found = reports(cases, options.configurations)
+    published = load_cases([DATA / "published.jsonl"]) if not options.only and not options.engine else ()
+    found = reports([*cases, *published], options.configurations)
     entries = compete(cases, found) if options.rivals else None
-    text = document(cases, predictions(cases, found), found, entries, options.beyond)
+    text = document(
+        cases, predictions([*cases, *published], found), found, entries, options.beyond, published
+    )
     print(text)
     if options.output:
         options.output.write_text(text, encoding="utf-8")

@@ -10,7 +10,14 @@ from benchmarks.accuracy.competition import Entry
 from benchmarks.accuracy.figures import Prediction, Summary, error, summarise
 from benchmarks.accuracy.heldout import Group, Held, family, gpu, held_out, refitted
 from benchmarks.accuracy.predict import Reports
-from benchmarks.accuracy.table import classes_table, percent, summary_cells, verdict_lines, worst_lines
+from benchmarks.accuracy.table import (
+    classes_table,
+    percent,
+    starts_table,
+    summary_cells,
+    verdict_lines,
+    worst_lines,
+)
 
 COMMAND = "python -m benchmarks.accuracy --rivals --output docs/accuracy.md"
 
@@ -34,6 +41,14 @@ download code. Where a tool gives bytes and no tokens, the adapter divides by th
 tool's own bytes per token. Rows of an engine that a tool does not plan for are not held against it. Errors are cut off
 at 1000 %."""
 
+EVIDENCE_NOTE = """Every start of `benchmarks/accuracy/data/evidence-cases.jsonl`: an engine started on a GPU from what
+`servespec render` wrote (`docs/evidence`). They are among the rows of the tables above."""
+
+PUBLISHED_NOTE = """Starts that people published (`benchmarks/accuracy/data/published.jsonl`), none of them in the tables
+above. They were set aside and predicted as the model stood; `pub-r1-h200-tp8` and `pub-qwen3-235b-fp8-4xh100-21348` have
+since bounded what several ranks take outside PyTorch and count as seen. A dash: not measured, or decided by an input that
+the log does not give."""
+
 AHEAD_NOTE = "A tool that answers no row of a class is left out here: its 100 % is silence."
 
 HELD_NOTE = """*Seen* says whether any measured constant of the model (`benchmarks/accuracy/data/fitted.json` lists each with
@@ -52,10 +67,20 @@ def document(
     found: Reports,
     entries: Sequence[Entry] | None,
     limit: float,
+    published: Sequence[Case] = (),
 ) -> str:
-    """The whole page; without ``entries`` the rivals are left out."""
+    """The whole page; without ``entries`` the rivals are left out, without ``published`` the starts that were set aside.
+
+    ``predictions`` and ``found`` are of ``cases`` and ``published`` together.
+    """
     sections = [INTRODUCTION, "## Errors of the predictions", classes_table(cases, predictions)]
     sections += ["## Verdicts", verdict_lines(cases, predictions)]
+    evidence = [case for case in cases if case.id.startswith("evidence-")]
+    if evidence:
+        sections += ["## Own starts on GPUs", EVIDENCE_NOTE, starts_table(evidence, predictions)]
+    if published:
+        sections += ["## Published starts", PUBLISHED_NOTE, classes_table(published, predictions)]
+        sections += [verdict_lines(published, predictions), starts_table(published, predictions)]
     if entries is not None:
         sections += ["## The same rows by other tools", RIVALS_NOTE]
         sections += [comparison_table(cases, predictions, entries)]

@@ -49,6 +49,26 @@ def classes_table(cases: Sequence[Case], predictions: Mapping[str, Prediction]) 
     return "\n".join(lines)
 
 
+def starts_table(cases: Sequence[Case], predictions: Mapping[str, Prediction]) -> str:
+    """One line for each start: what it was, what became of it, the verdict and the errors."""
+    lines = [
+        "| start | engine | GPUs | measured | verdict | weights | KV cache | KV tokens |",
+        "|---|---|---|---|---|---|---|---|",
+    ]
+    for case in cases:
+        prediction = predictions[case.id]
+        version = case.spec["targets"][case.engine].get("version", "")
+        gpus = f"{case.spec['hardware'].get('count', 1)} × {case.gpu}"
+        outcome = case.measured.get("outcome") or "not printed"
+        errors = [
+            percent(error(case, prediction, figure))
+            for figure in ("weights_bytes", "kv_cache_bytes", "kv_tokens")
+        ]
+        cells = [case.id, f"{case.engine} {version}", gpus, outcome, prediction.verdict, *errors]
+        lines.append("| " + " | ".join(cells) + " |")
+    return "\n".join(lines)
+
+
 def verdict_lines(cases: Sequence[Case], predictions: Mapping[str, Prediction]) -> str:
     """False fits, false refusals, unknowns, tight, and the share within the uncertainty."""
     result = verdicts(cases, predictions)

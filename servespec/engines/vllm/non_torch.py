@@ -17,7 +17,8 @@ MIB = 2**20
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """What one rank takes: in these versions, with one rank or several, fused or not, and how the rows spread."""
+    """What one rank takes: in these versions, with one rank or several (``most_ranks`` at most), fused or not, and how the
+    rows spread."""
 
     versions: str
     several_ranks: bool
@@ -25,6 +26,7 @@ class Row:
     spread_mib: int
     source: str
     fused_all_reduce: bool | None = None
+    most_ranks: int | None = None
 
 
 UNIFIED = Row(
@@ -80,8 +82,25 @@ ROWS = (
         60,
         "llmd622-3, -10 at tp 2 on 0.11, H100: 0.54–0.55 GiB",
         fused_all_reduce=True,
+        most_ranks=2,
     ),
-    Row("<0.8", True, 256, 120, "vllm-13061-1 at tp 2 on 0.7.2: 0.25 GiB"),
+    Row(
+        ">=0.8,<0.18",
+        True,
+        1500,
+        1000,
+        "0.54 GiB at tp 2, at most 2.4 at tp 4 (pub-qwen3-235b-fp8-4xh100-21348, 0.9.2)",
+        fused_all_reduce=True,
+    ),
+    Row(
+        "<0.8",
+        True,
+        4640,
+        2750,
+        "1.8 GiB more at tp 2 than at tp 1 on H100 (pull request 10511), 7.16 GiB at tp 8 on H200 (pub-r1-h200-tp8, 0.7.3)",
+        fused_all_reduce=True,
+    ),
+    Row("<0.8", True, 256, 120, "vllm-13061-1 at tp 2 on 0.7.2: 0.25 GiB", fused_all_reduce=False),
 )
 
 
@@ -89,7 +108,7 @@ def non_torch_term(deployment: Deployment) -> Term:
     """Bytes outside PyTorch's allocator on one rank, with the spread of the rows they were read from."""
     settings = deployment.settings
     ranks = settings.integer("tensor_parallel_size") * settings.integer("pipeline_parallel_size")
-    row = _row(deployment, ranks > 1)
+    row = _row(deployment, ranks)
     return Term(
         "non_torch",
         row.mib * MIB,
@@ -100,7 +119,8 @@ def non_torch_term(deployment: Deployment) -> Term:
     )
 
 
-def _row(deployment: Deployment, several_ranks: bool) -> Row:
+def _row(deployment: Deployment, ranks: int) -> Row:
+    several_ranks = ranks > 1
     if deployment.gpu.unified_memory:
         return UNIFIED
     if deployment.settings.value("engine") == "v0" and not several_ranks:
@@ -111,6 +131,7 @@ def _row(deployment: Deployment, several_ranks: bool) -> Row:
             holds(row.versions, deployment.version)
             and row.several_ranks == several_ranks
             and row.fused_all_reduce in (None, fused)
+            and (row.most_ranks is None or ranks <= row.most_ranks)
         ):
             return row
     raise AssertionError(f"no non-torch row for vllm {deployment.version}")

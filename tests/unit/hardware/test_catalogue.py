@@ -22,6 +22,7 @@ GIB = 2**30
         ("Tesla T4", "T4-16GB"),
         ("NVIDIA GeForce RTX 4090", "RTX-4090-24GB"),
         ("rtx4090", "RTX-4090-24GB"),
+        ("NVIDIA RTX 2000 Ada Generation", "RTX-2000-Ada-16GB"),
         ("5060ti", "RTX-5060-Ti-16GB"),
         ("NVIDIA GB10", "DGX-Spark-128GB"),
         ("AMD Instinct MI300X", "MI300X-192GB"),

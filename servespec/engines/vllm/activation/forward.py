@@ -94,6 +94,24 @@ def attention_term(shape: ProfileShape, model: ModelFacts) -> Term:
     )
 
 
+def _expanded_prefill_term(
+    shape: ProfileShape, heads: int, latent_dim: int, nope: int, rope: int, value: int
+) -> Term:
+    """MLA in V0: query, what kv_b_proj gives, key, padded value and output of every prefilled token.
+
+    Source: vllm 0.7.3 attention/backends/mla/utils.py and 0.8.5 mla/common.py, _forward_prefill_flash.
+    """
+    head = 4 * (nope + rope) + nope + value
+    per_token = heads * head + latent_dim + 3 * shape.hidden_size
+    return Term(
+        "latent attention",
+        shape.tokens * per_token * shape.element_bytes,
+        "max_num_batched_tokens × (heads·(4·(nope + rope) + nope + value) + latent + 3·hidden) × element bytes",
+        f"vllm {shape.version} attention/backends/mla _forward_prefill_flash",
+        f"{shape.tokens:,} × {per_token:,} × {shape.element_bytes}",
+    )
+
+
 def _latent_attention_term(shape: ProfileShape, model: ModelFacts, latent_dim: int) -> Term:
     """MLA: query, compressed key, output, hidden states, and the worst chunk of a long prompt's expanded cache.
 
@@ -106,6 +124,8 @@ def _latent_attention_term(shape: ProfileShape, model: ModelFacts, latent_dim: i
     rope = int(model.extra.get("qk_rope_head_dim", 64))
     value = int(model.extra.get("v_head_dim", 128))
     heads = max(1, model.attention_heads // shape.tensor_parallel)
+    if shape.runner == "v0":
+        return _expanded_prefill_term(shape, heads, latent_dim, nope, rope, value)
     workspace_tokens = min(max(8 * shape.max_model_len, 4 * shape.sequences * 16), 65536)
     expanded = workspace_tokens * heads * (nope + value)
     hidden_copies = 2 if shape.eager else 1

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from servespec.engines.vllm.activation.shape import ProfileShape
-from servespec.engines.vllm.policies import V2_PROFILES_IMAGES
+from servespec.engines.vllm.policies import V2_PROFILES_IMAGES, by_version
 from servespec.memory.budget import Term
 from servespec.rules.versions import holds
 
@@ -16,6 +16,11 @@ if TYPE_CHECKING:
 
 WORKSPACE_MANAGER = (0, 13)
 """First release in which the fused experts' workspace is kept by v1/worker/workspace.py."""
+
+
+CHUNK_TOKENS: tuple[tuple[str, int], ...] = (("<0.12", 32768), (">=0.12,<0.18", 16384))
+"""Tokens that the fused experts take at a time (vllm/envs.py VLLM_FUSED_MOE_CHUNK_SIZE of 0.7.3, 0.11.2, 0.12.0, 0.17.0;
+gone in 0.18.0)."""
 
 
 def expert_workspace_term(shape: ProfileShape, model: ModelFacts) -> Term | None:
@@ -33,13 +38,14 @@ def expert_workspace_term(shape: ProfileShape, model: ModelFacts) -> Term | None
     split = 1 if shape.expert_parallel else shape.tensor_parallel
     both = (2 if model.moe.gated else 1) * model.moe.intermediate_size // split
     width = max(both // 2, shape.hidden_size) + max(both, shape.hidden_size)
-    size = shape.tokens * model.moe.experts_per_token * width * shape.element_bytes
+    tokens = min(shape.tokens, by_version(CHUNK_TOKENS, shape.version, shape.tokens))
+    size = tokens * model.moe.experts_per_token * width * shape.element_bytes
     return Term(
         "expert workspace",
         size,
         "max_num_batched_tokens × top-k × (max(N ÷ 2, K) + max(N, K)) × element bytes",
         "vllm 0.25.1 layers/fused_moe/fused_moe.py workspace_shapes",
-        f"{shape.tokens:,} × {model.moe.experts_per_token} × {width:,} × {shape.element_bytes}",
+        f"{tokens:,} × {model.moe.experts_per_token} × {width:,} × {shape.element_bytes}",
     )
 
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from servespec.engines.vllm.latent import SWITCH
 from servespec.engines.vllm.policies import ASYNC_SCHEDULING_BY_DEFAULT, GIB
 from servespec.engines.vllm.resolution.builder import Builder
+from servespec.models.facts import KVKind, ModelFacts
 
 LONG_CONTEXT_TOKENS = 32768
 ASYNC_METHODS = frozenset({"eagle", "eagle3", "mtp", "ngram_gpu", "dspark"})
@@ -70,7 +72,8 @@ def _defaults(builder: Builder) -> tuple[int, int]:
 
 def _chunked_prefill(builder: Builder) -> None:
     """On in V1. In V0 (from 0.5.1 on) only for text models of more than 32,768 tokens of context, on CUDA,
-    without sliding windows, speculation or adapters (vllm/engine/arg_utils.py of 0.5.3, 0.6.6, 0.8.5)."""
+    without sliding windows, speculation or adapters (vllm/engine/arg_utils.py of 0.5.3, 0.6.6, 0.8.5), nor with
+    multi-head latent attention since 0.8 (_set_default_args_v0 of 0.8.0 to 0.10.2)."""
     default = builder.value("engine") == "v1"
     if not default:
         model = builder.inputs.model
@@ -80,10 +83,16 @@ def _chunked_prefill(builder: Builder) -> None:
             and builder.inputs.gpu.kind == "cuda"
             and model.sliding_window is None
             and not model.is_multimodal
+            and not (builder.is_version(">=0.8") and _keeps_latents(model, builder))
             and builder.value("speculative_config") is None
             and builder.value("enable_lora") is not True
         )
     builder.choose("enable_chunked_prefill", default)
+
+
+def _keeps_latents(model: ModelFacts, builder: Builder) -> bool:
+    disabled = str(builder.environment.get(SWITCH, "0")).lower() not in ("0", "false", "")
+    return any(kept.kind is KVKind.latent for kept in model.kv) and not disabled
 
 
 def _v0_tokens(builder: Builder) -> int:

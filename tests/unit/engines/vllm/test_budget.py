@@ -4,9 +4,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from servespec.engines.vllm.activation import activation_term
 from servespec.engines.vllm.memory import budget
 from servespec.errors import UnmodelledError
-from servespec.memory.budget import MemoryBudget, ShortfallKind, Verdict
+from servespec.memory.budget import MemoryBudget, ShortfallKind, Term, Verdict
 from servespec.models.sources import catalogue
 from tests.unit.engines.vllm.deployments import GEMMA3_27B, LLAMA_8B, MIXTRAL, QWEN3_06B, deploy
 
@@ -277,3 +278,26 @@ def test_qwen3_vl_was_profiled_with_a_whole_video_until_0_14(version: str, gib: 
     images = deploy(**where, args={"limit_mm_per_prompt": {"video": 0}})
     more = budget(deploy(**where)).activation.size_bytes - budget(images).activation.size_bytes
     assert more / GIB == pytest.approx(gib, abs=0.5)
+
+
+def test_fused_experts_take_their_tokens_in_chunks_until_0_18() -> None:
+    """vllm/envs.py VLLM_FUSED_MOE_CHUNK_SIZE: 32,768 in 0.11.2, 16,384 in 0.12.0 to 0.17.0, gone in 0.18.0."""
+
+    def workspace(version: str) -> int:
+        deployment = deploy(
+            config=MIXTRAL, version=version, parallel={"tensor": 8}, limits={"max_batched_tokens": 65536}
+        )
+        return next(part.size_bytes for part in activation_term(deployment).parts if "expert" in part.name)
+
+    assert workspace("0.17.0") < workspace("0.11.2") < workspace("0.18.0")
+
+
+def test_ranks_on_nvlink_hopper_leave_less_than_two_that_were_measured() -> None:
+    """7.16 GiB at tp 8 on 0.7.3 (pub-r1-h200-tp8); more than tp 2's 0.54 GiB at tp 4 on 0.9.2."""
+
+    def non_torch(version: str, ranks: int) -> Term:
+        return budget(deploy(config=LLAMA_8B, version=version, parallel={"tensor": ranks})).non_torch
+
+    old = non_torch("0.7.3", 8)
+    assert old.size_bytes + old.uncertainty_bytes >= 7.16 * GIB
+    assert non_torch("0.9.2", 4).size_bytes > non_torch("0.9.2", 2).size_bytes

@@ -2,6 +2,7 @@ from typing import Any
 
 import pytest
 
+from servespec.models.sources import catalogue
 from tests.unit.engines.vllm.deployments import LLAMA_8B, MIXTRAL, deploy
 
 
@@ -126,3 +127,22 @@ def test_json_flags_are_read() -> None:
     ).settings
     assert settings.value("compilation_config") == {"cudagraph_capture_sizes": (1, 2)}
     assert settings.value("speculative_config") == {"method": "ngram", "num_speculative_tokens": 2}
+
+
+@pytest.mark.parametrize(
+    ("version", "env", "chunked", "tokens"),
+    [
+        ("0.7.3", {}, True, 2048),
+        ("0.8.5", {"VLLM_USE_V1": "0"}, False, 65536),
+        ("0.8.5", {"VLLM_USE_V1": "0", "VLLM_MLA_DISABLE": "1"}, True, 2048),
+    ],
+)
+def test_v0_prefills_latent_attention_whole_since_0_8(
+    version: str, env: dict[str, str], chunked: bool, tokens: int
+) -> None:
+    """vllm/engine/arg_utils.py, _set_default_args_v0 of 0.8.5; EngineArgs.create_engine_config of 0.7.3."""
+    found = catalogue.read("deepseek-ai/DeepSeek-V2-Lite")
+    assert found is not None
+    settings = deploy(config=found.config, version=version, env=env, limits={"max_model_len": 65536}).settings
+    assert settings.value("enable_chunked_prefill") is chunked
+    assert settings.value("max_num_batched_tokens") == tokens
