@@ -23,6 +23,7 @@ CLASSES = (
     ("sglang", "exact"),
     ("sglang", "high"),
     ("sglang", "medium"),
+    ("tgi", "high"),
     ("tgi", "medium"),
 )
 

@@ -95,9 +95,10 @@ ROWS = (
     Row(
         "<0.8",
         True,
-        4640,
-        2750,
-        "1.8 GiB more at tp 2 than at tp 1 on H100 (pull request 10511), 7.16 GiB at tp 8 on H200 (pub-r1-h200-tp8, 0.7.3)",
+        4300,
+        3100,
+        "1.5 GiB at tp 8 (vllm-6746-1, 0.5), 1.8 GiB more at tp 2 than at tp 1 (pull request 10511), 7.16 GiB at tp 8 on "
+        "H200 (pub-r1-h200-tp8, 0.7.3)",
         fused_all_reduce=True,
     ),
     Row("<0.8", True, 256, 120, "vllm-13061-1 at tp 2 on 0.7.2: 0.25 GiB", fused_all_reduce=False),
