@@ -82,8 +82,14 @@ class Rule(Card):
                 message=finding.message,
                 engine=finding.engine or engine,
                 key=finding.key,
-                fix=finding.fix,
+                fix=finding.fix or self._way_out(finding),
             )
+
+    def _way_out(self, finding: Finding) -> Fix | None:
+        """The card's own words of what to do, where the message ends without: it says so after a colon."""
+        is_advice = (finding.severity or self.severity) is Severity.info
+        is_said = ": " in finding.message and not finding.message.endswith("refuses")
+        return None if is_advice or is_said or not self.fix else Fix(self.fix)
 
 
 def rule(

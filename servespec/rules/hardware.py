@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from servespec.diagnostics import Change, Fix, Severity
 from servespec.models.facts import KVKind, Part, Split, TensorGroup, TensorKind
 from servespec.rules.base import Finding, rule
+from servespec.rules.divide import short_name
 from servespec.rules.subject import Subject
 
 _TENSOR_RANKS = ("tensor_parallel_size", "tp_size", "num_shard")
@@ -77,7 +78,7 @@ def tensor_parallel_across_nodes(subject: Subject) -> Iterable[Finding]:
     if hardware.nodes > 1 and parallel.tensor > hardware.count:
         yield Finding(
             message=f"{parallel.tensor} tensor-parallel ranks do not fit on a node of {hardware.count} GPUs: every layer "
-            f"waits for the network; tensor {hardware.count} × pipeline {hardware.nodes} does not",
+            f"waits for the network, which tensor {hardware.count} × pipeline {hardware.nodes} would not",
             key="parallel.tensor",
         )
 
@@ -99,7 +100,7 @@ def more_stages_than_layers(subject: Subject) -> Iterable[Finding]:
     layers = subject.model.layers
     if 0 < layers < stages:
         key = next((key for key in map(subject.key, names) if key), "parallel.pipeline")
-        yield Finding(message=f"{stages} pipeline stages for {layers} layers", key=key)
+        yield Finding(message=f"{stages} pipeline stages for {layers} layers: at most {layers}", key=key)
 
 
 @rule(
@@ -219,7 +220,7 @@ def fp8_blocks_do_not_divide(subject: Subject) -> Iterable[Finding]:
         cut = _cut_block(subject, group, ranks)
         if cut is not None:
             width, block = cut
-            what = "an expert" if group.kind is TensorKind.expert else group.module
+            what = "an expert" if group.kind is TensorKind.expert else short_name(group)
             yield Finding(
                 message=f"{what} split over {ranks} ranks is {width:,} wide, no multiple of the FP8 blocks of {block}: lower "
                 "parallel.tensor" + (" or set parallel.expert" if group.kind is TensorKind.expert else ""),
@@ -299,7 +300,8 @@ def fewer_visible_gpus_than_ranks(subject: Subject) -> Iterable[Finding]:
                 continue
             if len(devices) < needed:
                 yield Finding(
-                    message=f"{name} shows {len(devices)} GPUs, {needed} ranks of a node need one each",
+                    message=f"{name} shows {len(devices)} GPU{'s' if len(devices) > 1 else ''}, {needed} ranks of a node need one "
+                    "each",
                     key=f"{prefix}.{name}",
                     engine=engine,
                 )

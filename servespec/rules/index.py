@@ -91,7 +91,6 @@ INDEX: tuple[tuple[str, str, str, str, str, str | None, str, tuple[str, ...]], .
     ("SV260", "vllm-setting-given-twice", "servespec.engines.vllm.rules.compilation", "setting_given_twice", "target", "vllm", ">=0.11.1", ("args.cudagraph_capture_sizes", "args.max_cudagraph_capture_size", "args.attention_backend", "args.enable_flashinfer_autotune")),
     ("SV261", "vllm-capture-size-mismatch", "servespec.engines.vllm.rules.compilation", "capture_size_mismatch", "target", "vllm", ">=0.11.1", ("args.cudagraph_capture_sizes", "args.compilation_config")),
     ("SV262", "vllm-graph-mode-without-compilation", "servespec.engines.vllm.rules.compilation", "graph_mode_without_compilation", "target", "vllm", ">=0.11", ("args.enforce_eager",)),
-    ("SV263", "vllm-compilation-mode-unknown", "servespec.engines.vllm.rules.compilation", "compilation_mode_unknown", "target", "vllm", ">=0.12", ("args.compilation_config",)),
     ("SV264", "vllm-xformers-removed", "servespec.engines.vllm.rules.compilation", "xformers_removed", "target", "vllm", ">=0.13", ("args.attention_backend", "args.mm_encoder_attn_backend")),
     ("SV265", "vllm-attention-backend-variable-ignored", "servespec.engines.vllm.rules.compilation", "attention_backend_variable_ignored", "target", "vllm", ">=0.15", ("env.VLLM_ATTENTION_BACKEND",)),
     ("SV266", "vllm-kv-transfer-expandable-segments", "servespec.engines.vllm.rules.compilation", "kv_transfer_expandable_segments", "target", "vllm", ">=0.25", ("args.kv_transfer_config",)),

@@ -45,7 +45,24 @@ def _findings(subject: Subject, *, certain: bool) -> Iterator[Finding]:
         if len(remaining) < len(shortfalls):
             yield _held(gpu, shortfalls)
             shortfalls = remaining
-    yield from map(_finding, _causes(shortfalls))
+    yield from map(_finding, _causes(_untold(subject, shortfalls)))
+
+
+def _untold(subject: Subject, shortfalls: list[Shortfall]) -> list[Shortfall]:
+    """Without refusals of settings that a rule of the engine tells at the same key."""
+    if all(each.kind is not ShortfallKind.engine_refuses for each in shortfalls):
+        return shortfalls
+    from servespec.rules.registry import rules_in_question
+
+    told = {
+        finding.key
+        for rule in rules_in_question(subject)
+        if rule.engine is not None and rule.severity is Severity.error
+        for finding in rule.check(subject)
+    }
+    return [
+        each for each in shortfalls if each.kind is not ShortfallKind.engine_refuses or each.key not in told
+    ]
 
 
 def _causes(shortfalls: list[Shortfall]) -> list[Shortfall]:

@@ -58,8 +58,8 @@ class LoadedSpec:
 
     def _without_section(self, diagnostic: Diagnostic) -> Place | None:
         """The engine's target for a key whose section is not written; for memory the GPU that has it."""
-        keys = [f"targets.{diagnostic.engine}"] if diagnostic.engine is not None else []
-        keys += ["hardware.gpu"] if diagnostic.code.startswith("SV1") else []
+        keys = ["hardware.gpu"] if diagnostic.code.startswith("SV1") else []
+        keys += [f"targets.{diagnostic.engine}"] if diagnostic.engine is not None else []
         places = (locate(self.nodes, key) for key in keys)
         return next((place for place in places if place is not None and place.exact), None)
 

@@ -61,7 +61,6 @@ VLLM = {
     "SV257": "--per-request-spec-decode-metrics requires speculative decoding",
     "SV258": "use_heterogeneous_vocab only works with method='draft_model'",
     "SV260": "max_cudagraph_capture_size are mutually exclusive",
-    "SV263": "Invalid compilation mode: FAST",
     "SV266": "incompatible with PYTORCH_CUDA_ALLOC_CONF=expandable_segments:True",
     "SV270": "data_parallel_size_local (4) must be <= data_parallel_size (2)",
     "SV271": "Non-MoE models do not support external data parallel mode",

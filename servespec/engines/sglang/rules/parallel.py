@@ -16,7 +16,7 @@ from servespec.engines.sglang.rules.view import (
     tensor_parallel_key,
 )
 from servespec.rules.base import Finding, rule
-from servespec.rules.divide import allowed_ranks, listed
+from servespec.rules.divide import possible, shares_heads
 from servespec.rules.subject import Subject
 
 TENSOR = ("parallel.tensor", "args.tp_size")
@@ -45,8 +45,8 @@ def heads_not_divisible(subject: Subject) -> Iterable[Finding]:
     key = tensor_parallel_key(subject)
     if heads > 0 and heads % attention_ranks:
         yield Finding(
-            message=f"{heads} attention heads cannot be divided by {attention_ranks} ranks; possible: "
-            f"{listed(allowed_ranks(heads, subject))}",
+            message=f"{heads} attention heads cannot be divided by {attention_ranks} ranks"
+            + possible(subject, shares_heads(0 if "model:mla" in subject.words else subject.model.kv_heads)),
             key=key,
         )
         return
@@ -55,7 +55,9 @@ def heads_not_divisible(subject: Subject) -> Iterable[Finding]:
         return
     if vision.heads % attention_ranks:
         yield Finding(
-            message=f"{vision.heads} attention heads of the vision tower cannot be divided by {attention_ranks} ranks",
+            message=f"{vision.heads} attention heads of the vision tower cannot be divided by {attention_ranks} ranks"
+            + possible(subject, lambda size: vision.heads % size == 0)
+            + ", or mm_enable_dp_encoder: true",
             key=key,
         )
 
@@ -82,7 +84,8 @@ def kv_heads_not_divisible(subject: Subject) -> Iterable[Finding]:
     heads, kv_heads = subject.model.attention_heads, subject.model.kv_heads
     if ranks > 1 and kv_heads > 0 and heads % ranks == 0 and kv_heads % ranks and ranks % kv_heads:
         yield Finding(
-            message=f"{kv_heads} key/value heads and {ranks} ranks do not divide one another",
+            message=f"{kv_heads} key/value heads and {ranks} ranks do not divide one another"
+            + possible(subject, shares_heads(kv_heads)),
             key=tensor_parallel_key(subject),
         )
 
@@ -139,7 +142,7 @@ def nodes_do_not_divide_ranks(subject: Subject) -> Iterable[Finding]:
     ranks, count = tensor_parallel(subject) * pipeline_parallel(subject), nodes(subject)
     if count > 1 and ranks % count:
         yield Finding(
-            message=f"{ranks} ranks cannot be divided over {count} nodes",
+            message=f"{ranks} rank{'s' if ranks > 1 else ''} cannot be divided over {count} nodes",
             key=subject.key("nnodes") or "hardware.nodes",
         )
 

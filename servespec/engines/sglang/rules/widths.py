@@ -9,6 +9,7 @@ from servespec.engines.sglang.rules.view import attention_parallel, tensor_paral
 from servespec.memory.shards import indivisible
 from servespec.models.facts import Part, TensorKind
 from servespec.rules.base import Finding, rule
+from servespec.rules.divide import short_name, undivided
 from servespec.rules.subject import Subject
 
 
@@ -47,7 +48,8 @@ def width_not_divisible(subject: Subject) -> Iterable[Finding]:
         width = indivisible(group, max(1, ranks))
         if width is not None:
             yield Finding(
-                message=f"{group.module} is {width:,} wide, which {ranks} ranks cannot share out",
+                message=f"{short_name(group)} is {width:,} wide, which {ranks} ranks cannot share out"
+                + undivided(subject, group),
                 key=tensor_parallel_key(subject),
             )
             return

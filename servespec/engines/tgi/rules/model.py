@@ -8,7 +8,7 @@ from servespec.diagnostics import Change, Fix, Severity
 from servespec.engines.tgi.own_models import OWN_MODELS
 from servespec.engines.tgi.rules.view import quantize, quantize_key, shards, shards_key
 from servespec.rules.base import Finding, rule
-from servespec.rules.divide import allowed_ranks, listed
+from servespec.rules.divide import possible
 from servespec.rules.subject import Subject
 
 SHARDS = ("parallel.tensor", "args.num_shard")
@@ -37,8 +37,8 @@ def heads_not_divisible(subject: Subject) -> Iterable[Finding]:
     number, heads = shards(subject), subject.model.attention_heads
     if heads > 0 and heads % number:
         yield Finding(
-            message=f"{heads} attention heads cannot be divided by {number} shards; possible: "
-            f"{listed(allowed_ranks(heads, subject))}",
+            message=f"{heads} attention heads cannot be divided by {number} shards"
+            + possible(subject, lambda size: subject.model.kv_heads % size == 0),
             key=shards_key(subject),
         )
 
@@ -66,7 +66,8 @@ def kv_heads_not_divisible(subject: Subject) -> Iterable[Finding]:
     divides = model.model_type in KV_HEADS_DIVIDE and model.kv_heads % number
     if divides or (model.model_type in KV_HEAD_FOR_EACH and model.kv_heads < number):
         yield Finding(
-            message=f"{model.kv_heads} key/value heads cannot be divided by {number} shards",
+            message=f"{model.kv_heads} key/value heads cannot be divided by {number} shards"
+            + possible(subject, lambda size: model.kv_heads % size == 0),
             key=shards_key(subject),
         )
 
@@ -109,7 +110,8 @@ def mlp_not_divisible(subject: Subject) -> Iterable[Finding]:
     number, size = shards(subject), subject.model.intermediate_size
     if size > 0 and size % number and subject.model.attention_heads % number == 0:
         yield Finding(
-            message=f"the intermediate size {size:,} cannot be divided by {number} shards",
+            message=f"the intermediate size {size:,} cannot be divided by {number} shards"
+            + possible(subject, lambda count: size % count == 0),
             key=shards_key(subject),
         )
 

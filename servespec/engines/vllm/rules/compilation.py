@@ -105,32 +105,6 @@ def graph_mode_without_compilation(subject: Subject) -> Iterable[Finding]:
 
 
 @rule(
-    code="SV263",
-    name="vllm-compilation-mode-unknown",
-    severity=Severity.error,
-    engine="vllm",
-    versions=">=0.12",
-    summary="compilation_config.mode is one of four words.",
-    explanation="The mode is NONE, STOCK_TORCH_COMPILE, DYNAMO_TRACE_ONCE or VLLM_COMPILE, or its number 0 "
-    "to 3.",
-    error_text="Invalid compilation mode: A. Valid modes are: NONE, STOCK_TORCH_COMPILE, "
-    "DYNAMO_TRACE_ONCE, VLLM_COMPILE",
-    fix="Use one of the four, or leave it out.",
-    source="vLLM 0.32.0 vllm/config/compilation.py validate_mode_before",
-    triggers=("args.compilation_config",),
-)
-def compilation_mode_unknown(subject: Subject) -> Iterable[Finding]:
-    """compilation_config.mode is no word that vLLM knows."""
-    mode = subject.mapping("compilation_config").get("mode")
-    modes = ("NONE", "STOCK_TORCH_COMPILE", "DYNAMO_TRACE_ONCE", "VLLM_COMPILE")
-    if isinstance(mode, str) and not mode.isdigit() and mode.upper() not in modes:
-        yield Finding(
-            message=f"compilation_config.mode {mode!r} is none of {', '.join(modes)}",
-            key=subject.key("compilation_config"),
-        )
-
-
-@rule(
     code="SV264",
     name="vllm-xformers-removed",
     severity=Severity.error,

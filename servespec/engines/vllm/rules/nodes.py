@@ -124,7 +124,7 @@ def nodes_do_not_divide_ranks(subject: Subject) -> Iterable[Finding]:
     ranks = data_parallel(subject) * pipeline_parallel(subject) * tensor_parallel(subject)
     if nodes > 1 and ranks % nodes and subject.text("distributed_executor_backend") != "ray":
         yield Finding(
-            message=f"{ranks} ranks cannot be divided over {nodes} nodes",
+            message=f"{ranks} rank{'s' if ranks > 1 else ''} cannot be divided over {nodes} nodes",
             key=subject.key("nnodes") or "hardware.nodes",
         )
 

@@ -15,7 +15,7 @@ from servespec.engines.vllm.rules.view import (
     tensor_parallel_key,
 )
 from servespec.rules.base import Finding, rule
-from servespec.rules.divide import allowed_ranks, listed
+from servespec.rules.divide import possible, shares_heads
 from servespec.rules.subject import Subject
 
 TENSOR = ("parallel.tensor", "args.tensor_parallel_size", "args.tp")
@@ -39,8 +39,8 @@ def heads_not_divisible(subject: Subject) -> Iterable[Finding]:
     ranks, heads = tensor_parallel(subject), subject.model.attention_heads
     if heads > 0 and heads % ranks:
         yield Finding(
-            message=f"{heads} attention heads cannot be divided by tensor parallel size {ranks}; "
-            f"possible: {listed(allowed_ranks(heads, subject))}",
+            message=f"{heads} attention heads cannot be divided by tensor parallel size {ranks}"
+            + possible(subject, shares_heads(0 if "model:mla" in subject.words else subject.model.kv_heads)),
             key=tensor_parallel_key(subject),
         )
 
@@ -66,7 +66,8 @@ def kv_heads_not_divisible(subject: Subject) -> Iterable[Finding]:
         return
     if kv_heads % ranks and ranks % kv_heads:
         yield Finding(
-            message=f"{kv_heads} key/value heads and {ranks} tensor-parallel ranks do not divide one another",
+            message=f"{kv_heads} key/value heads and {ranks} tensor-parallel ranks do not divide one another"
+            + possible(subject, shares_heads(kv_heads)),
             key=tensor_parallel_key(subject),
         )
 
@@ -91,7 +92,7 @@ def vocabulary_not_divisible(subject: Subject) -> Iterable[Finding]:
     if ranks > 1 and vocabulary > 0 and padded % ranks and not subject.model.attention_heads % ranks:
         yield Finding(
             message=f"the vocabulary of {vocabulary:,} tokens, padded to {padded:,}, cannot be divided by tensor "
-            f"parallel size {ranks}",
+            f"parallel size {ranks}" + possible(subject, lambda size: padded % size == 0),
             key=tensor_parallel_key(subject),
         )
 

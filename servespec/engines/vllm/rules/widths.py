@@ -15,6 +15,7 @@ from servespec.memory.shards import indivisible
 from servespec.models.facts import Part, Split, TensorGroup, TensorKind
 from servespec.models.quantization import by_format
 from servespec.rules.base import Finding, rule
+from servespec.rules.divide import short_name, undivided
 from servespec.rules.subject import Subject
 from servespec.rules.versions import holds
 
@@ -46,7 +47,8 @@ def width_not_divisible(subject: Subject) -> Iterable[Finding]:
         width = indivisible(group, ranks)
         if width is not None:
             yield Finding(
-                message=f"{group.module} is {width:,} wide, which {ranks} tensor-parallel ranks cannot share out",
+                message=f"{short_name(group)} is {width:,} wide, which {ranks} tensor-parallel ranks cannot share out"
+                + undivided(subject, group),
                 key=tensor_parallel_key(subject),
             )
             return
