@@ -94,11 +94,11 @@ def test_checking_opens_no_socket(monkeypatch: pytest.MonkeyPatch, tmp_path: Pat
     assert "SV016" in codes(SPEC.replace("meta-llama/Llama-3.1-8B-Instruct", "nobody/nothing"))
 
 
-def test_a_finding_about_a_key_that_is_not_written_stands_at_its_target() -> None:
+def test_a_lack_of_memory_about_a_key_that_is_not_written_stands_at_the_gpu() -> None:
     text = SPEC.replace("Llama-3.1-8B", "Llama-3.3-70B").replace("limits: {max_model_len: 8192}\n", "")
     lines = {
         d.engine: (d.span.line, d.span.column)
         for d in check_file(load_text(text)).diagnostics
         if d.code == "SV101" and d.span and d.key and d.key.split(".")[0] in ("parallel", "limits")
     }
-    assert lines == {"vllm": (5, 11), "sglang": (5, 36)}
+    assert lines == {"vllm": (4, 12), "sglang": (4, 12)}

@@ -59,6 +59,9 @@ def budget(deployment: Deployment) -> MemoryBudget:
     # utils/dist.py sets the fraction for torch's allocator too, which holds all but what is not torch's own.
     room = min(free, round(share * gpu.total_bytes) - (used - context.size_bytes))
     found = shortfalls.find(deployment, loaded, room, round(left), tokens, batch, per_token, uncertainty)
+    if room < 0:  # the warm-up fails: told is what there would be memory for
+        blocks = max(0, room + batch.tokens * per_token) // (block * per_token)
+        tokens = blocks * block
     longest = max_total_tokens(deployment, tokens, batch)
     return MemoryBudget(
         device_bytes=gpu.total_bytes,

@@ -138,3 +138,9 @@ def test_a_share_of_the_device_that_the_weights_or_the_warm_up_exceed_does_not_f
     found = budget(deploy(limits=limits))
     assert found.weights.size_bytes + found.activation.size_bytes > fraction * found.device_bytes
     assert found.verdict is Verdict.does_not_fit
+
+
+def test_weights_above_the_device_leave_no_token() -> None:
+    found = budget(deploy(config=LLAMA_70B))
+    assert found.verdict is Verdict.does_not_fit
+    assert (found.kv_tokens, found.kv_cache_bytes, found.estimated_max_model_len) == (0, 0, None)
