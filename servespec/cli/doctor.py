@@ -1,14 +1,18 @@
-"""``servespec doctor``: what this machine has to run engines on."""
+"""``servespec doctor``: what this machine has to run engines on, and what a spec needs that it lacks."""
 
 from __future__ import annotations
 
 import json
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
 
-from servespec.cli._parameters import TextOrJson
+import typer
+
+from servespec.cli._parameters import Online, Targets, TextOrJson
 
 if TYPE_CHECKING:
+    from servespec.doctor import Need
     from servespec.hardware.machine import Found, Machine
     from servespec.hardware.nvml import LocalGPU
 
@@ -16,19 +20,70 @@ GIB, MIB = 2**30, 2**20
 
 
 def command(
+    file: Annotated[
+        Path | None,
+        typer.Argument(
+            metavar="FILE",
+            help="A spec: say what it needs and this machine lacks.",
+            show_default=False,
+            readable=False,
+        ),
+    ] = None,
+    target: Targets = None,
     format_name: TextOrJson = "text",
+    online: Online = False,
 ) -> int:
-    """Show the GPUs, engines and containers of this machine.
+    """Show what this machine has, and what a spec lacks on it.
 
-    Figures of a GPU are the driver's in MiB, rounded up as nvidia-smi rounds them (--format json has the bytes);
-    "seen by engines" is CUDA's total.
+    With a spec: the driver for the engine's CUDA, the GPUs and what other processes leave free on them, the engine or
+    what runs its container, secrets, the port, disk for the weights, /dev/shm. Nothing is started. Exits with 1 where
+    something is lacking. Figures of a GPU are the driver's in MiB, rounded up as nvidia-smi rounds them (--format json
+    has the bytes); "seen by engines" is CUDA's total.
     """
+    from servespec.doctor import State
     from servespec.engines.published import published
     from servespec.hardware.machine import survey
 
     machine = survey({name: how.programs[0][0] for name, how in published().items() if how.programs})
-    print(json.dumps(_data(machine), indent=2) if format_name == "json" else "\n".join(_lines(machine)))
-    return 0
+    found = _needs(file, target, machine, online=online) if file is not None else {}
+    if format_name == "json":
+        needs = {engine: [asdict(need) for need in of_engine] for engine, of_engine in found.items()}
+        print(json.dumps(_data(machine) | ({"needs": needs} if file is not None else {}), indent=2))
+    else:
+        lines = _lines(machine)
+        for engine, of_engine in found.items():
+            lines += [
+                f"{file} on {engine}",
+                *(f"  {need.state:<8} {need.name}: {need.message}" for need in of_engine),
+            ]
+        print("\n".join(lines))
+    return int(any(need.state is State.lacking for of_engine in found.values() for need in of_engine))
+
+
+def _needs(
+    file: Path, targets: list[str] | None, machine: Machine, *, online: bool
+) -> dict[str, tuple[Need, ...]]:
+    """By engine. A GPU that ``gpu: local`` does not find is a need of its own."""
+    import os
+
+    from servespec.api import resolve
+    from servespec.cli._inputs import load_one, unreadable
+    from servespec.doctor import Need, State, examine
+    from servespec.hardware.nvml import NoDriverError, TooFewGPUsError
+    from servespec.resolve import engines_of
+
+    loaded = load_one(file)
+    if loaded.spec is None:
+        raise unreadable(loaded)
+    found: dict[str, tuple[Need, ...]] = {}
+    for engine in targets or engines_of(loaded.spec):
+        try:
+            deployment = resolve(loaded.spec, engine, loaded.directory, online=online)
+        except (NoDriverError, TooFewGPUsError) as error:
+            found[engine] = (Need("GPUs", State.lacking, str(error)),)
+        else:
+            found[engine] = examine(deployment, machine, os.environ)
+    return found
 
 
 def _data(machine: Machine) -> dict[str, Any]:
@@ -54,7 +109,18 @@ def _lines(machine: Machine) -> list[str]:
             lines += _gpu_lines(gpu)
     memory = f"{machine.host_bytes / GIB:.1f} GiB" if machine.host_bytes else "unknown"
     lines += ["Host", f"  {machine.cpus} processors, {memory} of memory"]
+    lines.append(f"  /dev/shm {_size(machine.shm_bytes)}; {_limits(machine)}")
     return [*lines, *_found("Engines", machine.engines), *_found("Containers", machine.runtimes)]
+
+
+def _size(size_bytes: int) -> str:
+    return f"{size_bytes / GIB:.1f} GiB" if size_bytes else "is not there"
+
+
+def _limits(machine: Machine) -> str:
+    files = "unlimited" if machine.open_files is None else f"{machine.open_files:,}"
+    locked = "unlimited" if machine.locked_bytes is None else f"{machine.locked_bytes // 1024:,} KiB"
+    return f"open files {files}, locked memory {locked}"
 
 
 def _gpu_lines(gpu: LocalGPU) -> list[str]:

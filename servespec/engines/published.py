@@ -35,7 +35,8 @@ class Published:
     of Helm values whose mapping gives flags. ``image_environment`` is what the image sets by itself.
     Tags of images that ``numbered_apart`` finds number what is built around the engine.
     ``other_programs`` are the words in its images' names and tags that start another program than its server,
-    ``other_flags`` the flags that do, each with the program's name; ``wrappers`` take the flags in its place."""
+    ``other_flags`` the flags that do, each with the program's name; ``wrappers`` take the flags in its place.
+    ``cuda`` is the major release of CUDA that versions are built for, as (specifier, release); the first that holds."""
 
     image: re.Pattern[str]
     version: re.Pattern[str]
@@ -49,6 +50,7 @@ class Published:
     other_programs: Mapping[str, str] = field(default_factory=dict)
     other_flags: Mapping[str, str] = field(default_factory=dict)
     wrappers: tuple[Wrapper, ...] = ()
+    cuda: tuple[tuple[str, int], ...] = ()
 
 
 @lru_cache(maxsize=1)

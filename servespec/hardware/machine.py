@@ -33,12 +33,19 @@ class Found:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Machine:
-    """One machine. ``problem`` says why no GPU is shown; ``host_bytes`` is 0 where it cannot be read."""
+    """One machine. ``problem`` says why no GPU is shown; ``host_bytes`` is 0 where it cannot be read.
+
+    ``shm_bytes`` is the size of /dev/shm, 0 where there is none; ``locked_bytes`` and ``open_files`` are limits of
+    this process (``ulimit -l`` in bytes, ``ulimit -n``), None where there is none.
+    """
 
     inventory: Inventory | None
     problem: str | None
     host_bytes: int
     cpus: int
+    shm_bytes: int = 0
+    locked_bytes: int | None = None
+    open_files: int | None = None
     engines: tuple[Found, ...] = field(default_factory=tuple)
     runtimes: tuple[Found, ...] = field(default_factory=tuple)
 
@@ -64,9 +71,29 @@ def survey(programs: Mapping[str, str]) -> Machine:
         problem=problem,
         host_bytes=host_memory_bytes(),
         cpus=os.cpu_count() or 0,
+        shm_bytes=_shm_bytes(),
+        locked_bytes=_limit("RLIMIT_MEMLOCK"),
+        open_files=_limit("RLIMIT_NOFILE"),
         engines=_engines(programs),
         runtimes=_runtimes(),
     )
+
+
+def _shm_bytes() -> int:
+    try:
+        return shutil.disk_usage("/dev/shm").total  # noqa: S108 (where NCCL and PyTorch look)
+    except OSError:
+        return 0
+
+
+def _limit(name: str) -> int | None:
+    """The soft limit; None where there is none, or the system has no such limits (Windows)."""
+    try:
+        import resource
+    except ImportError:
+        return None
+    soft = resource.getrlimit(getattr(resource, name))[0]
+    return None if soft == resource.RLIM_INFINITY else soft
 
 
 def catalogue_difference_bytes(local: LocalGPU) -> int | None:

@@ -10,6 +10,8 @@ PUBLISHED = Published(
     image=re.compile(r"sglang|^sgl-dev(?::|$)"),  # rocm/sgl-dev: nightly builds for ROCm
     version=re.compile(r"(?<![\d.])(0\.\d+\.\d+(?:\.?post\d+)?(?:rc\d+)?)(?!\d)"),
     programs=(("sglang", "serve"),),
+    # Requires-Dist of the wheels: torch 2.11 and cuda-python 13 since 0.5.11, torch 2.9 and cuda-python 12.9 of 0.5.10.
+    cuda=((">=0.5.11", 13), (">=0.4", 12)),
     modules=("sglang.launch_server",),
     scripts=("sglang/launch_server.py",),
     classes=("sglang.Engine", "sgl.Engine"),

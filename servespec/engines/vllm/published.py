@@ -13,6 +13,8 @@ PUBLISHED = Published(
     # Its versions still begin with 0; what does not is the number of something else (an NGC release, CUDA, ROCm).
     version=re.compile(r"(?<![\d.])(0\.\d+\.\d+(?:\.\d+)?(?:\.?post\d+)?(?:rc\d+|\.dev\d+)?|0\.\d+(?=-[cg]pu|$))(?!\d)"),
     programs=(("vllm", "serve"),),
+    # torch of the wheels: 2.11 of 0.20.0 is built for CUDA 13, 2.10 of 0.19.0 and those before for 12.
+    cuda=((">=0.20", 13), (">=0.2.3", 12)),
     # A project of its own that hangs in `vllm serve` for models that make images, sound and video.
     other_programs={"omni": "vLLM-Omni"},
     wrappers=(
