@@ -59,6 +59,17 @@ def rights(launch: Launch) -> Rights:
     return Rights((), options)
 
 
+def qualified(reference: str) -> str:
+    """The image with its registry: podman looks a short name up nowhere, or asks, where no terminal is there to answer.
+
+    Docker's own is written as Docker reads a name without one (distribution/reference, normalize.go).
+    """
+    first, slash, _ = reference.partition("/")
+    if slash and ("." in first or ":" in first or first == "localhost"):
+        return reference
+    return f"docker.io/{reference}" if slash else f"docker.io/library/{reference}"
+
+
 def cache_volumes(job: Job) -> tuple[Volume, ...]:
     """Volumes for downloaded weights and for compile caches, so that a restart need not do it all again.
 

@@ -41,7 +41,7 @@ def _document(job: Job, rank: int) -> str:
 def _service(job: Job, volumes: tuple[container.Volume, ...], rank: int) -> dict[str, object]:
     launch = job.launch
     program = container_program(launch, rank)
-    service: dict[str, object] = {"image": launch.image.reference}
+    service: dict[str, object] = {"image": container.qualified(launch.image.reference)}
     if program.entrypoint is not None:
         service["entrypoint"] = [compose_word(word) for word in program.entrypoint]
     service["command"] = [compose_word(word) for word in program.arguments]

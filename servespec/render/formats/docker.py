@@ -76,8 +76,8 @@ def _fields(*fields: str) -> str:
 
 def _server(launch: Launch, rank: int) -> tuple[Word, ...]:
     """The entry point, the image and what follows it."""
-    program = container_program(launch, rank)
+    program, image = container_program(launch, rank), container.qualified(launch.image.reference)
     if program.entrypoint is None:
-        return (launch.image.reference, *program.arguments)
+        return (image, *program.arguments)
     first, *rest = program.entrypoint
-    return ("--entrypoint", first, launch.image.reference, *rest, *program.arguments)
+    return ("--entrypoint", first, image, *rest, *program.arguments)

@@ -23,6 +23,8 @@ from servespec.render.yaml_writer import dump_yaml
 ACCELERATORS = {"cuda": "nvidia", "rocm": "amd", "cpu": "cpu"}
 PICKER_PORT = 9002
 """gRPC port of the endpoint picker (gateway-api-inference-extension, config/charts/inferencepool)."""
+HUB_VARIABLE = "HF_TOKEN"
+"""The variable, and the key of ``authSecretName`` (llm-d-modelservice, templates/_helpers.tpl, hfEnv)."""
 GIB = 2**30
 
 NEEDS = "vLLM on one node, and a model of the Hub"
@@ -50,7 +52,7 @@ def _values(job: Job) -> dict[str, object]:
         "size": f"{ceil(model_bytes(job.deployment.model) * 1.2 / GIB)}Gi",
         "labels": selector(job),
     }
-    if launch.secrets:
+    if _has_token(launch):
         artifacts["authSecretName"] = secret_name(job)
     return {
         "fullnameOverride": job.cluster_name,
@@ -73,6 +75,11 @@ def _values(job: Job) -> dict[str, object]:
     }
 
 
+def _has_token(launch: Launch) -> bool:
+    """Whether the Secret has the token under the name that the chart reads it by; it then sets the variable itself."""
+    return launch.secrets.get(HUB_VARIABLE) == HUB_VARIABLE
+
+
 def _container(job: Job) -> dict[str, object]:
     launch = job.launch
     return {
@@ -80,7 +87,7 @@ def _container(job: Job) -> dict[str, object]:
         "image": launch.image.reference,
         "modelCommand": "vllmServe",
         "args": [kubernetes_word(word) for word in launch.own_flags],
-        "env": environment(job),
+        "env": [each for each in environment(job) if each["name"] != HUB_VARIABLE or not _has_token(launch)],
         "ports": [{"name": "metrics", "containerPort": launch.port, "protocol": "TCP"}],
         "mountModelVolume": True,
         "volumeMounts": [{"name": "shared-memory", "mountPath": "/dev/shm"}],  # noqa: S108 (in a container)

@@ -34,7 +34,7 @@ def render(job: Job) -> tuple[Artefact, ...]:
         "header": job.header.lines(),
         "name": job.name,
         "engine": launch.engine,
-        "image": launch.image.reference,
+        "image": container.qualified(launch.image.reference),
         "entrypoint": program.entrypoint,
         "words": program.arguments,
         "environment": launch.environment,

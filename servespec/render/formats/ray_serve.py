@@ -40,8 +40,21 @@ def render(job: Job) -> tuple[Artefact, ...]:
             }
         ],
     }
-    note = "".join(
-        plain(f"# Ray's workers need {name} (from {holder}) in their environment.") + "\n"
-        for name, holder in launch.secrets.items()
+    return (
+        Artefact(f"{job.name}.ray-serve.yaml", dump_yaml(document, header=job.header.comment() + _note(job))),
     )
-    return (Artefact(f"{job.name}.ray-serve.yaml", dump_yaml(document, header=job.header.comment() + note)),)
+
+
+def _note(job: Job) -> str:
+    """What Ray's workers need; the engine's own server, which would ask for a key, does not run under Ray."""
+    key = job.deployment.spec.server.api_key_env
+    lines = [
+        f"# Ray's workers need {name} (from {holder}) in their environment."
+        for name, holder in job.launch.secrets.items()
+        if holder != key
+    ]
+    if key is not None:
+        lines.append(
+            f"# Ray Serve asks for no key: what {key} guards is open here; put a gateway before it that does."
+        )
+    return "".join(plain(line) + "\n" for line in lines)

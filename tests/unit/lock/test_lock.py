@@ -114,9 +114,9 @@ def test_an_image_is_rendered_by_the_digest_that_the_lock_has(
     spec: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert invoke(["lock", "--online", str(spec)]) == 0
-    assert f"image: vllm/vllm-openai:v0.25.1@{DIGEST}" in rendered(spec, capsys)
+    assert f"image: docker.io/vllm/vllm-openai:v0.25.1@{DIGEST}" in rendered(spec, capsys)
     assert invoke(["lock", str(spec)]) == 0  # offline, what was found is kept
-    assert f"image: vllm/vllm-openai:v0.25.1@{DIGEST}" in rendered(spec, capsys)
+    assert f"image: docker.io/vllm/vllm-openai:v0.25.1@{DIGEST}" in rendered(spec, capsys)
     assert drifts(spec) == []
     spec.write_text(SPEC.replace("0.25.1", "0.25.0"), "utf-8")
     assert f"@{DIGEST}" not in rendered(spec, capsys)  # it is no digest of another image

@@ -245,3 +245,27 @@ def test_the_ray_serve_configuration_is_valid(case: str) -> None:
     for config in application["args"]["llm_configs"]:
         jsonschema.validate(config, {**published["$defs"]["LLMConfig"], "$defs": published["$defs"]})
     assert "${" not in json.dumps(document)
+
+
+def test_llm_d_reads_the_hubs_token_once_and_only_where_the_secret_has_it() -> None:
+    def values(sections: dict[str, Any]) -> dict[str, Any]:
+        return dict(yaml.safe_load(made("vllm", sections, "llm-d", ".values.yaml")))
+
+    key_only = values({**PLAIN, "server": {"api_key_env": "SERVER_API_KEY"}})
+    assert "authSecretName" not in key_only["modelArtifacts"]  # the chart would ask the Secret for HF_TOKEN
+    token = values({**PLAIN, "env": {"HF_TOKEN": "${HF_TOKEN}"}})
+    assert "authSecretName" in token["modelArtifacts"]
+    (server,) = token["decode"]["containers"]
+    assert [variable["name"] for variable in server["env"]] == []
+    other = values({**PLAIN, "env": {"HF_TOKEN": "${TEAM_TOKEN}"}})
+    assert "authSecretName" not in other["modelArtifacts"]
+    (server,) = other["decode"]["containers"]
+    assert [variable["name"] for variable in server["env"]] == ["HF_TOKEN"]
+
+
+def test_ray_serve_says_that_it_asks_for_no_key() -> None:
+    sections = {**PLAIN, "server": {"api_key_env": "SERVER_API_KEY"}, "env": {"HF_TOKEN": "${HF_TOKEN}"}}
+    text = made("vllm", sections, "ray-serve", ".yaml")
+    assert "asks for no key: what SERVER_API_KEY guards is open here" in text
+    assert "need HF_TOKEN (from HF_TOKEN)" in text
+    assert "need VLLM_API_KEY" not in text

@@ -10,6 +10,7 @@ from cluster_cases import CASES, FULL, made
 from render_cases import SCHEMAS
 
 from servespec.engines import engine_names
+from servespec.render.container import qualified
 
 UNITS = pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="systemd-analyze is not installed")
 
@@ -57,3 +58,18 @@ def test_a_secret_that_is_a_flag_is_read_inside_the_container_of_a_quadlet() -> 
     assert 'Entrypoint=["/bin/sh", "-c"]' in unit
     assert "exec python3 -m sglang.launch_server" in unit
     assert '--api-key \\"$${SERVER_KEY:?}\\"' in unit
+
+
+@pytest.mark.parametrize(
+    ("reference", "shown"),
+    [
+        ("vllm/vllm-openai:v0.25.1", "docker.io/vllm/vllm-openai:v0.25.1"),
+        ("server:1", "docker.io/library/server:1"),
+        ("ghcr.io/huggingface/text-generation-inference:3.3.7", None),
+        ("localhost/vllm:1", None),
+        ("hub.local:5000/vllm", None),
+    ],
+)
+def test_podman_is_told_the_registry_of_every_image(reference: str, shown: str | None) -> None:
+    assert qualified(reference) == (shown or reference)
+    assert f"Image={qualified('vllm/vllm-openai')}:" in made("vllm", FULL, "quadlet", ".container")

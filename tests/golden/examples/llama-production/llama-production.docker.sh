@@ -1,7 +1,7 @@
 #!/bin/sh
 # Rendered by servespec 0.1.0 from llama-production.yaml for vllm 0.25.1, format docker.
 # Change the spec and render again; servespec keeps a file that was changed by hand.
-# servespec-hash: sha256:7bda0a033388c9350a73e455ed5bf36e59fe6c103e8512a93cda1abe9f1c382f
+# servespec-hash: sha256:5b85c7b98f0ed7fd0a6e653b6f1ed81e87c17802f2eec3951d9c25bf5c125f09
 set -eu
 export VLLM_API_KEY="${SERVER_API_KEY:?}"
 engine=${CONTAINER_ENGINE:-docker}
@@ -22,7 +22,7 @@ exec "$engine" run "$@" \
   --cap-drop ALL \
   --security-opt no-new-privileges:true \
   --stop-timeout 60 \
-  --entrypoint vllm vllm/vllm-openai:v0.25.1 serve meta-llama/Llama-3.1-8B-Instruct \
+  --entrypoint vllm docker.io/vllm/vllm-openai:v0.25.1 serve meta-llama/Llama-3.1-8B-Instruct \
   --host 0.0.0.0 \
   --port 8000 \
   --max-model-len 32768 \

@@ -1,7 +1,7 @@
 #!/bin/sh
 # Rendered by servespec 0.1.0 from deepseek-v3-2x8xh200.yaml for sglang 0.5.17, format docker.
 # Change the spec and render again; servespec keeps a file that was changed by hand.
-# servespec-hash: sha256:2329440b079de0d34324639904b6974ffae37da692fdcf4f5654f3d8d06e715f
+# servespec-hash: sha256:e3e9c40f9b5930a6f397d2df3190523c8ada833f393026c2a7df2eaf7eb98229
 set -eu
 engine=${CONTAINER_ENGINE:-docker}
 # Docker hands out GPUs by number; podman hands them out by the container device interface.
@@ -23,7 +23,7 @@ exec "$engine" run "$@" \
   --env NODE_RANK \
   --env HEAD_ADDRESS \
   --stop-timeout 60 \
-  --entrypoint python3 lmsysorg/sglang:v0.5.17 -m sglang.launch_server \
+  --entrypoint python3 docker.io/lmsysorg/sglang:v0.5.17 -m sglang.launch_server \
   --model-path deepseek-ai/DeepSeek-V3 \
   --host 0.0.0.0 \
   --port 8000 \

@@ -1,7 +1,7 @@
 #!/bin/sh
 # Rendered by servespec 0.1.0 from deepseek-v3-2x8xh200.yaml for vllm 0.25.1, format docker.
 # Change the spec and render again; servespec keeps a file that was changed by hand.
-# servespec-hash: sha256:2192abc043bad212a130c8249d4be26dd71814668c26efa43600f938a49ddaca
+# servespec-hash: sha256:94c0b1df17666b8f245ca06a8c64a04fc1bdc47fd46def401315a5ae8d4d35fd
 set -eu
 engine=${CONTAINER_ENGINE:-docker}
 # Docker hands out GPUs by number; podman hands them out by the container device interface.
@@ -25,7 +25,7 @@ if [ "${NODE_RANK:?}" = 0 ]; then
     --env NODE_RANK \
     --env HEAD_ADDRESS \
     --stop-timeout 60 \
-    --entrypoint vllm vllm/vllm-openai:v0.25.1 serve deepseek-ai/DeepSeek-V3 \
+    --entrypoint vllm docker.io/vllm/vllm-openai:v0.25.1 serve deepseek-ai/DeepSeek-V3 \
     --host 0.0.0.0 \
     --port 8000 \
     --max-model-len 65536 \
@@ -49,7 +49,7 @@ else
     --env NODE_RANK \
     --env HEAD_ADDRESS \
     --stop-timeout 60 \
-    --entrypoint vllm vllm/vllm-openai:v0.25.1 serve deepseek-ai/DeepSeek-V3 \
+    --entrypoint vllm docker.io/vllm/vllm-openai:v0.25.1 serve deepseek-ai/DeepSeek-V3 \
     --host 0.0.0.0 \
     --port 8000 \
     --max-model-len 65536 \

@@ -1,7 +1,7 @@
 #!/bin/sh
 # Rendered by servespec 0.1.0 from tiny-cpu.yaml for sglang 0.5.23, format docker.
 # Change the spec and render again; servespec keeps a file that was changed by hand.
-# servespec-hash: sha256:868e7c0465cb90be7822f2e84840b30fa801e23b68b4077f94866f9cd0b2214a
+# servespec-hash: sha256:b3864424280928993bd16b397007001bb9b3b2350056fc7b78b8578aa74d6bb3
 set -eu
 engine=${CONTAINER_ENGINE:-docker}
 
@@ -17,7 +17,7 @@ exec "$engine" run "$@" \
   --cap-add SYS_NICE \
   --security-opt no-new-privileges:true \
   --stop-timeout 60 \
-  --entrypoint python3 lmsysorg/sglang:v0.5.23-xeon -m sglang.launch_server \
+  --entrypoint python3 docker.io/lmsysorg/sglang:v0.5.23-xeon -m sglang.launch_server \
   --model-path /models/tiny-llama \
   --host 0.0.0.0 \
   --port 8000 \
